@@ -1,0 +1,175 @@
+"""Chat-completion chunks and bodies, as Qwen services really send them, into deltas.
+
+Loose on purpose (openai-surface.md, "Seen with real clients and real servers"): a missing `finish_reason`, usage in the
+finish chunk or a chunk without `choices`, whole tool calls in one piece, ids repeated or empty, thoughts in
+`reasoning_content` or `reasoning`, null everywhere.
+"""
+
+from typing import Any
+
+from qwen_gateway.codec.deltas import Begin, Delta, Extra, Finish, Refusal, Text, Thought, ToolCall, Usage
+from qwen_gateway.codec.json import dumps
+
+KNOWN = frozenset(
+    {
+        "role", "content", "reasoning_content", "reasoning", "reasoning_details", "tool_calls", "function_call",
+        "refusal", "name", "partial",
+    }
+)  # fmt: skip
+"""Fields of a message that are read here; all others survive in an `Extra`."""
+
+FINISH_REASONS = {
+    "stop": "stop", "length": "length", "tool_calls": "tool_calls", "content_filter": "content_filter",
+    "function_call": "tool_calls",
+    "max_tokens": "length",  # some vLLM builds
+    "eos": "stop", "eos_token": "stop", "stop_sequence": "stop",  # Ollama and llama.cpp variants
+    "sensitive": "content_filter",
+    "error": "stop",  # OpenRouter: the error itself comes in the same event
+}  # fmt: skip
+"""Finish reasons of upstreams in OpenAI's words; an unknown one is `stop`."""
+
+
+class ChunkReader:
+    """Reads one answer: remembers which tool calls are open, so that every piece has an index."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._calls: dict[int, dict[int, str]] = {}  # choice -> index -> id
+        self.finished: set[int] = set()
+
+    def read(self, payload: dict[str, Any]) -> list[Delta]:
+        """The deltas of one chunk or one whole completion."""
+        deltas: list[Delta] = []
+        if not self._begun:
+            self._begun = True
+            deltas.append(begin_of(payload))
+        choices = payload.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                self._choice(choice, deltas)
+        usage = payload.get("usage")
+        if isinstance(usage, dict) and (found := usage_of(usage)):
+            deltas.append(found)
+        return deltas
+
+    def _choice(self, choice: dict[str, Any], deltas: list[Delta]) -> None:
+        index = choice.get("index")
+        number = index if isinstance(index, int) else 0
+        message = choice.get("delta")
+        if not isinstance(message, dict):
+            message = choice.get("message")
+        if isinstance(message, dict):
+            logprobs = choice.get("logprobs")
+            self._message(message, number, logprobs if isinstance(logprobs, dict) else None, deltas)
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason and number not in self.finished:
+            self.finished.add(number)
+            deltas.append(Finish(FINISH_REASONS.get(reason, "stop"), number))
+
+    def _message(
+        self, message: dict[str, Any], choice: int, logprobs: dict[str, Any] | None, deltas: list[Delta]
+    ) -> None:
+        thought = message.get("reasoning_content") or message.get("reasoning")
+        if thought and isinstance(thought, str):
+            deltas.append(Thought(thought, choice))
+        content = text_of_content(message.get("content"))
+        if content or logprobs:
+            deltas.append(Text(content, choice, logprobs))
+        refusal = message.get("refusal")
+        if refusal and isinstance(refusal, str):
+            deltas.append(Refusal(refusal, choice))
+        calls = message.get("tool_calls")
+        if isinstance(calls, list):
+            for call in calls:
+                if isinstance(call, dict):
+                    self._tool_call(call, choice, deltas)
+        legacy = message.get("function_call")
+        if isinstance(legacy, dict):
+            self._tool_call({"index": 0, "function": legacy}, choice, deltas)
+        if not KNOWN.issuperset(message):
+            fields = {name: value for name, value in message.items() if name not in KNOWN and value is not None}
+            if fields:
+                deltas.append(Extra(fields, choice))
+
+    def _tool_call(self, call: dict[str, Any], choice: int, deltas: list[Delta]) -> None:
+        calls = self._calls.setdefault(choice, {})
+        function = call.get("function")
+        if not isinstance(function, dict):
+            function = {}
+        given = call.get("id")
+        call_id = given if isinstance(given, str) else ""
+        name = function.get("name")
+        name = name if isinstance(name, str) else ""
+        index = call.get("index")
+        if not isinstance(index, int) or isinstance(index, bool):
+            known = next((number for number, known_id in calls.items() if call_id and known_id == call_id), None)
+            if known is None:
+                known = max(calls, default=-1) + (1 if name or not calls else 0)
+            index = known
+        arguments = function.get("arguments")
+        if isinstance(arguments, dict | list):  # Ollama and others send the object itself
+            arguments = dumps(arguments).decode()
+        new = index not in calls
+        if new:
+            calls[index] = call_id
+        deltas.append(
+            ToolCall(
+                index,
+                arguments if isinstance(arguments, str) else "",
+                (call_id or None) if new else None,
+                (name or None) if new else None,
+                choice,
+            )
+        )
+
+
+def begin_of(payload: dict[str, Any]) -> Begin:
+    """What the first chunk says about the answer as a whole."""
+    created = payload.get("created")
+    answer_id, model, fingerprint = payload.get("id"), payload.get("model"), payload.get("system_fingerprint")
+    return Begin(
+        answer_id if isinstance(answer_id, str) and answer_id else None,
+        model if isinstance(model, str) and model else None,
+        int(created) if isinstance(created, int | float) and created > 0 else None,
+        fingerprint if isinstance(fingerprint, str) and fingerprint else None,
+    )
+
+
+def usage_of(usage: dict[str, Any]) -> Usage | None:
+    """Usage with every number an integer; None when it says nothing."""
+    prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
+    completion = count(usage.get("completion_tokens", usage.get("output_tokens")))
+    total = count(usage.get("total_tokens")) or prompt + completion
+    if not total:
+        return None
+    if not prompt and not completion:  # embeddings may give only the total (upstream.md 4.10)
+        prompt = total
+    return Usage(
+        prompt,
+        completion,
+        max(total, prompt + completion),
+        details_of(usage.get("prompt_tokens_details", usage.get("input_tokens_details"))),
+        details_of(usage.get("completion_tokens_details", usage.get("output_tokens_details"))),
+    )
+
+
+def details_of(details: Any) -> dict[str, Any]:
+    """The details that are there, nulls left out."""
+    if not isinstance(details, dict):
+        return {}
+    return {name: value for name, value in details.items() if value is not None}
+
+
+def count(value: Any) -> int:
+    """A token count: never negative, never a float."""
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0
+
+
+def text_of_content(content: Any) -> str:
+    """Content as text; some answers carry a list of parts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, dict))
+        return "".join(part for part in parts if isinstance(part, str))
+    return ""
