@@ -1,0 +1,237 @@
+"""A chat-completions call: parsed from bytes, checked, and brought into one form that every upstream encodes from.
+
+The checks follow OpenAI's description (openai-surface.md section 4): names, types and ranges. Fields that are not known
+stay in the body; what becomes of them is the upstream's policy.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from qwen_gateway.codec.json import DEPTH_LIMIT, BadJSON, loads, too_deep
+from qwen_gateway.openai.errors import BadRequest
+from qwen_gateway.openai.notices import Notice
+from qwen_gateway.openai.tools import normalise_tools
+
+Role = Literal["developer", "system", "user", "assistant", "tool", "function"]
+Effort = str  # openai-surface.md: clients send "max", "xhigh" and more; the nearest is taken, with a notice
+Positive = Annotated[int, Meta(ge=1)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+
+
+class Part(Struct):
+    """A content part; its other fields are looked at where they are encoded."""
+
+    type: str
+    text: str | None = None
+    refusal: str | None = None
+    image_url: dict[str, Any] | str | None = None
+    input_audio: dict[str, Any] | None = None
+    file: dict[str, Any] | None = None
+
+
+class FunctionCall(Struct):
+    """A function call in the history."""
+
+    name: str
+    arguments: str | dict[str, Any] | None = None
+
+
+class HistoryCall(Struct):
+    """A tool call in the history."""
+
+    id: str | None = None
+    type: str | None = None
+    function: FunctionCall | None = None
+    custom: dict[str, Any] | None = None
+
+
+class Message(Struct):
+    """One message."""
+
+    role: Role
+    content: str | list[Part] | None = None
+    name: str | None = None
+    tool_calls: list[HistoryCall] | None = None
+    tool_call_id: str | None = None
+    function_call: FunctionCall | None = None
+    refusal: str | None = None
+
+
+class Function(Struct):
+    """A function that the model may call."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(Struct):
+    """A tool; which types are possible is decided where they are encoded."""
+
+    type: str
+    function: Function | None = None
+    custom: dict[str, Any] | None = None
+
+
+class StreamOptions(Struct):
+    """What a stream shall carry."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class ResponseFormat(Struct):
+    """The form of the answer."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: dict[str, Any] | None = None
+
+
+class ChatRequest(Struct):
+    """The known fields with their types and ranges; used to check, never to encode."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=256)]
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    max_tokens: Positive | None = None
+    max_completion_tokens: Positive | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    logit_bias: dict[str, float] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
+    functions: list[Function] | None = None
+    function_call: str | dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
+    reasoning_effort: Effort | None = None
+    reasoning: dict[str, Any] | None = None
+    verbosity: str | None = None
+    modalities: list[str] | None = None
+    audio: dict[str, Any] | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    metadata: dict[str, Any] | None = None
+    web_search_options: dict[str, Any] | None = None
+    prediction: dict[str, Any] | None = None
+    enable_thinking: bool | None = None
+    thinking_budget: Positive | None = None
+
+
+@dataclass(slots=True)
+class ChatCall:
+    """A parsed call.
+
+    Attributes:
+        model: the name that the client asked for.
+        body: the request as plain JSON: no nulls, `functions` as `tools`, custom tools as functions.
+        choices: how many answers are wanted (`n`).
+        legacy_functions: the client speaks `functions`; it gets `function_call` back.
+        custom_tools: names of freeform tools, which are unwrapped in the answer.
+        stickiness: calls of equal stickiness should stay on one account (`prompt_cache_key`).
+        notices: what parsing itself changed.
+    """
+
+    model: str
+    stream: bool
+    include_usage: bool
+    choices: int
+    body: dict[str, Any]
+    legacy_functions: bool = False
+    custom_tools: frozenset[str] = frozenset()
+    stickiness: str | None = None
+    notices: list[Notice] = field(default_factory=list)
+
+
+def parse_chat(data: bytes) -> ChatCall:
+    """A call from the bytes of a request.
+
+    Raises:
+        BadRequest: not JSON, a missing field, a wrong type, a value out of range; `param` names it.
+    """
+    body = parse_object(data)
+    if "messages" not in body and "input" in body:
+        raise BadRequest(
+            "This body has `input` but no `messages`: it is a call of the Responses API. Send `messages`, or call "
+            "/v1/responses on a gateway that serves it.",
+            param="messages",
+            code="missing_required_parameter",
+        )
+    check(body, ChatRequest)
+    body = {name: value for name, value in body.items() if value is not None}
+    notices: list[Notice] = []
+    stream = bool(body.pop("stream", False))
+    options = body.pop("stream_options", {})
+    legacy, custom = normalise_tools(body, notices)
+    return ChatCall(
+        model=body.pop("model").strip(),
+        stream=stream,
+        include_usage=stream and bool(options.get("include_usage")),
+        choices=body.pop("n", 1),
+        body=body,
+        legacy_functions=legacy,
+        custom_tools=custom,
+        stickiness=body.get("prompt_cache_key"),
+        notices=notices,
+    )
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """The JSON object in a request's body.
+
+    Raises:
+        BadRequest: anything else.
+    """
+    if not data.strip():
+        raise BadRequest("The request has no body; send a JSON object.", code="invalid_json")
+    try:
+        body = loads(data)
+    except BadJSON as error:
+        raise BadRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
+    if not isinstance(body, dict):
+        raise BadRequest(f"The body must be a JSON object, not {type(body).__name__}.", code="invalid_json")
+    if too_deep(body):
+        raise BadRequest(f"The body nests deeper than {DEPTH_LIMIT} levels.", code="invalid_json")
+    return body
+
+
+_PATH = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_MISSING = re.compile(r"missing required field `([^`]+)`")
+
+
+def check(body: dict[str, Any], shape: type[Struct]) -> None:
+    """Check names, types and ranges of the known fields.
+
+    Raises:
+        BadRequest: with the path of the field as `param`.
+    """
+    try:
+        msgspec.convert(body, shape)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _PATH.search(text)
+        path = found["path"] if found else ""
+        reason = _PATH.sub("", text)
+        if missing := _MISSING.search(reason):
+            path = f"{path}.{missing[1]}" if path else missing[1]
+            raise BadRequest(
+                f"Missing required parameter: '{path}'.", param=path, code="missing_required_parameter"
+            ) from None
+        code = "invalid_type" if reason.startswith("Expected `") and ", got `" in reason else "invalid_value"
+        raise BadRequest(f"Invalid '{path or 'body'}': {reason}.", param=path or None, code=code) from None
