@@ -1,0 +1,322 @@
+"""Which account serves a call, and which ones rest.
+
+State is kept per account and per model: Alibaba limits both together (upstream.md 4.6, "Rate limits are per Alibaba
+account and model"). The pool never locks its owner out: every rest ends by itself, no hint of an upstream is believed
+beyond a ceiling, and when a rest is over exactly one call goes first to see whether the account is well again
+(half-open). Only an operator's word disables an account for good.
+
+The pool does no I/O. The clock is passed in; times are seconds since the epoch, so that they can be shown and stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from qwen_auth.account import Account
+
+Strategy = Literal["single", "fill-first", "round-robin", "least-used", "sticky"]
+STRATEGIES: tuple[Strategy, ...] = ("single", "fill-first", "round-robin", "least-used", "sticky")
+
+Status = Literal["healthy", "resting", "exhausted", "needs-login", "disabled", "excluded"]
+
+_ALL = ""  # the model under which the state of the account as a whole is kept
+_PATIENCE = 3  # transient faults in a row before the only account rests
+_PROBE_LIMIT = 120.0  # seconds after which a probe that never reported no longer blocks the next one
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What a failure does to an account.
+
+    Attributes:
+        status: the state it goes into.
+        seconds: how long without a hint; doubled with each failure in a row.
+        hint: seconds that the upstream itself named, believed up to `ceiling`.
+        ceiling: the longest rest.
+        whole_account: rest for every model, not only this one.
+        transient: a passing fault (a torn connection, a 500); the only account rests for it after three in a row.
+        reason: for people.
+    """
+
+    status: Status
+    seconds: float
+    ceiling: float
+    hint: float | None = None
+    whole_account: bool = False
+    transient: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class State:
+    """The state of one account for one model (or for all): what the cockpit shows."""
+
+    account: str
+    model: str
+    status: Status = "healthy"
+    until: float = 0.0
+    reason: str = ""
+    failures: int = 0
+    probing_since: float | None = None
+
+    def resting(self, now: float) -> bool:
+        """Whether calls stay away now: resting, or one call is already looking whether it is well."""
+        if self.status == "healthy":
+            return False
+        if now < self.until:
+            return True
+        return self.probing_since is not None and now < self.probing_since + _PROBE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A picked account and in words why it was picked; `healthy` when nothing is known against it."""
+
+    account: Account
+    why: str
+    healthy: bool
+
+
+class NoAccount(Exception):
+    """No account can serve this call now.
+
+    Attributes:
+        retry_at: when the first one recovers (seconds since the epoch); None when none will by itself.
+        states: what keeps each account away.
+    """
+
+    def __init__(self, message: str, retry_at: float | None, states: Sequence[State]) -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+        self.states = states
+
+
+class Pool:
+    """The operator's accounts, and what is known about them.
+
+    Args:
+        accounts: in the order of preference; the first is the default one.
+        strategy: `single` uses the first account only; the others use all of them.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        accounts: Iterable[Account],
+        *,
+        strategy: Strategy = "single",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._accounts = {account.name: account for account in accounts}
+        self.strategy: Strategy = strategy
+        self._clock = clock
+        self._states: dict[tuple[str, str], State] = {}
+        self._disabled: set[str] = set()
+        self._uses: dict[str, int] = dict.fromkeys(self._accounts, 0)
+        self._turn = 0
+        self._homes: dict[str, str] = {}  # stickiness -> account, oldest first
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Every account, in order."""
+        return list(self._accounts.values())
+
+    def replace(self, accounts: Iterable[Account]) -> None:
+        """Take a new list; what is known of accounts that stay is kept."""
+        self._accounts = {account.name: account for account in accounts}
+        self._uses = {name: self._uses.get(name, 0) for name in self._accounts}
+        self._states = {key: state for key, state in self._states.items() if key[0] in self._accounts}
+
+    def pick(
+        self,
+        model: str,
+        *,
+        tried: Collection[str] = (),
+        wanted: str | None = None,
+        stickiness: str | None = None,
+    ) -> Choice:
+        """The account for the next attempt.
+
+        Args:
+            model: the upstream's name of the model.
+            tried: accounts that this exchange has used up.
+            wanted: the account that the client asked for by name.
+            stickiness: calls of equal stickiness stay on one account while it is well.
+
+        Raises:
+            NoAccount: every one is resting, disabled, excluded or tried.
+        """
+        now = self._clock()
+        candidates = self._candidates(wanted)
+        free = [
+            account for account in candidates if account.name not in tried and not self._blocked(account, model, now)
+        ]
+        if not free:
+            raise self._nothing(candidates, model, tried, wanted)
+        choice = self._choose(free, stickiness, wanted)
+        states = self._known(choice.account.name, model)
+        unwell = [state for state in states if state.status != "healthy"]
+        for state in unwell:
+            state.probing_since = now
+        self._uses[choice.account.name] += 1
+        if unwell:
+            return Choice(choice.account, f"{choice.why}; probing whether it is well again", healthy=False)
+        failing = any(state.failures for state in states)
+        return Choice(choice.account, choice.why, healthy=not failing)
+
+    def succeeded(self, account: str, model: str) -> None:
+        """An attempt went well: what was held against the account for this model is forgotten.
+
+        A rest that began while the attempt was under way stays: the news is younger than the attempt.
+        """
+        now = self._clock()
+        for state in self._known(account, model):
+            if state.status == "healthy" or state.probing_since is not None or now >= state.until:
+                del self._states[state.account, state.model]
+
+    def failed(self, account: str, model: str, rest: Rest | None) -> None:
+        """An attempt failed. None: the account is not to blame (a bad request, a cancelled call)."""
+        if account not in self._accounts:
+            return
+        now = self._clock()
+        if rest is None:
+            for state in self._known(account, model):
+                state.probing_since = None
+            return
+        key = (account, _ALL if rest.whole_account else model)
+        state = self._states.setdefault(key, State(*key))
+        if state.status != "healthy" and now < state.until and state.probing_since is None:
+            # Calls that were under way when the rest began: one event, not many. A longer hint still counts.
+            if rest.hint is not None:
+                state.until = max(state.until, now + min(rest.hint, rest.ceiling))
+            return
+        state.failures += 1
+        state.probing_since = None
+        state.reason = rest.reason
+        if rest.transient and rest.hint is None and state.failures < _PATIENCE and not self._others(account):
+            return
+        seconds = rest.hint if rest.hint is not None else rest.seconds * 2 ** min(state.failures - 1, 20)
+        state.status = rest.status
+        state.until = now + min(max(seconds, 0.0), rest.ceiling)
+
+    def disable(self, account: str) -> None:
+        """Take an account out by hand until `reset`."""
+        self._disabled.add(account)
+
+    def reset(self, account: str) -> None:
+        """Forget everything held against an account, a disabling by hand included."""
+        self._disabled.discard(account)
+        for key in [key for key in self._states if key[0] == account]:
+            del self._states[key]
+
+    def states(self) -> list[State]:
+        """One row per account, and one more per model for which something is known, ended rests as healthy."""
+        now = self._clock()
+        rows = []
+        for name in self._accounts:
+            if name in self._disabled:
+                rows.append(State(name, _ALL, "disabled", reason="disabled by hand"))
+                continue
+            known = [state for (account, _), state in self._states.items() if account == name]
+            if not any(state.model == _ALL for state in known):
+                rows.append(State(name, _ALL))
+            rows.extend(known)
+        return [
+            State(row.account, row.model, "healthy", 0.0, row.reason, row.failures)
+            if row.status not in ("healthy", "disabled") and now >= row.until
+            else row
+            for row in rows
+        ]
+
+    def usable(self) -> bool:
+        """Whether a call could be served now by any account, for models nothing is held against."""
+        now = self._clock()
+        return any(not self._blocked(account, _ALL, now) for account in self._candidates(None))
+
+    def next_recovery(self) -> float | None:
+        """When the first resting account recovers; None when none rests."""
+        now = self._clock()
+        times = [state.until for state in self._states.values() if state.resting(now) and state.model == _ALL]
+        return min(times, default=None)
+
+    def _candidates(self, wanted: str | None) -> list[Account]:
+        if wanted is not None:
+            return [account for name, account in self._accounts.items() if name == wanted]
+        accounts = [account for name, account in self._accounts.items() if name not in self._disabled]
+        return accounts[:1] if self.strategy == "single" else accounts
+
+    def _known(self, account: str, model: str) -> list[State]:
+        keys = dict.fromkeys(((account, _ALL), (account, model)))
+        return [state for key in keys if (state := self._states.get(key))]
+
+    def _blocked(self, account: Account, model: str, now: float) -> bool:
+        if account.name in self._disabled:
+            return True
+        if account.models is not None and model and model not in account.models:
+            return True
+        return any(state.resting(now) for state in self._known(account.name, model))
+
+    def _others(self, account: str) -> bool:
+        return any(other.name != account for other in self._candidates(None))
+
+    def _choose(self, free: list[Account], stickiness: str | None, wanted: str | None) -> Choice:
+        if wanted is not None:
+            return Choice(free[0], "the client asked for it", healthy=True)
+        if len(free) == 1:
+            why = "the only account" if len(self._accounts) == 1 else "the only usable account"
+            return Choice(free[0], why, healthy=True)
+        names = {account.name: account for account in free}
+        match self.strategy:
+            case "round-robin":
+                account = free[self._turn % len(free)]
+                self._turn += 1
+                return Choice(account, "its turn (round robin)", healthy=True)
+            case "least-used":
+                account = min(free, key=lambda candidate: self._uses[candidate.name])
+                return Choice(account, "least used", healthy=True)
+            case "sticky" if stickiness is not None:
+                home = self._homes.pop(stickiness, None)
+                if home in names:
+                    self._homes[stickiness] = home
+                    return Choice(names[home], "its conversation lives there", healthy=True)
+                account = min(free, key=lambda candidate: self._uses[candidate.name])
+                self._homes[stickiness] = account.name
+                if len(self._homes) > 10_000:
+                    del self._homes[next(iter(self._homes))]
+                return Choice(account, "a new conversation, least used", healthy=True)
+            case _:
+                return Choice(free[0], "first in order", healthy=True)
+
+    def _nothing(self, candidates: list[Account], model: str, tried: Collection[str], wanted: str | None) -> NoAccount:
+        if wanted is not None and not candidates:
+            names = ", ".join(self._accounts) or "none"
+            return NoAccount(f"there is no account {wanted[:80]!r}; accounts: {names}", None, [])
+        if not self._accounts:
+            return NoAccount("there is no account; add one with `qwen-auth add NAME --key-from-stdin`", None, [])
+        now = self._clock()
+        states: list[State] = []
+        reasons: list[str] = []
+        times: list[float] = []
+        for account in candidates:
+            if account.name in self._disabled:
+                reasons.append(f"'{account.name}' is disabled; `qwen.account.reset {account.name}` enables it")
+                continue
+            if account.models is not None and model not in account.models:
+                reasons.append(f"'{account.name}' is limited to {', '.join(account.models)}")
+                continue
+            blocking = [state for state in self._known(account.name, model) if state.resting(now)]
+            states.extend(blocking)
+            if blocking:
+                until = max(max(state.until, now + 1.0) for state in blocking)
+                times.append(until)
+                worst = max(blocking, key=lambda state: state.until)
+                why = worst.reason or "another call is probing it"
+                reasons.append(f"'{account.name}' is {worst.status} for {max(1, round(until - now))} s ({why})")
+            elif account.name in tried:
+                reasons.append(f"'{account.name}' was tried")
+        if not candidates:
+            reasons.append("every account is disabled by hand")
+        return NoAccount("no account is usable: " + "; ".join(reasons), min(times, default=None), states)
