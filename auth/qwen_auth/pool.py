@@ -39,6 +39,7 @@ class Rest:
         whole_account: rest for every model, not only this one.
         transient: a passing fault (a torn connection, a 500); the only account rests for it after three in a row.
         reason: for people.
+        cause: for programs: the class of the failure.
     """
 
     status: Status
@@ -48,6 +49,7 @@ class Rest:
     whole_account: bool = False
     transient: bool = False
     reason: str = ""
+    cause: str = ""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class State:
     status: Status = "healthy"
     until: float = 0.0
     reason: str = ""
+    cause: str = ""
     failures: int = 0
     probing_since: float | None = None
 
@@ -196,6 +199,7 @@ class Pool:
         state.failures += 1
         state.probing_since = None
         state.reason = rest.reason
+        state.cause = rest.cause
         if rest.transient and rest.hint is None and state.failures < _PATIENCE and not self._others(account):
             return
         seconds = rest.hint if rest.hint is not None else rest.seconds * 2 ** min(state.failures - 1, 20)
@@ -225,7 +229,7 @@ class Pool:
                 rows.append(State(name, _ALL))
             rows.extend(known)
         return [
-            State(row.account, row.model, "healthy", 0.0, row.reason, row.failures)
+            State(row.account, row.model, "healthy", 0.0, row.reason, row.cause, row.failures)
             if row.status not in ("healthy", "disabled") and now >= row.until
             else row
             for row in rows

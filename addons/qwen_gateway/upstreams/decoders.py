@@ -19,8 +19,9 @@ BODY_LIMIT = 64 * 1024 * 1024
 class Decoder(Protocol):
     """One answer of an upstream."""
 
-    done: bool
-    """The answer's end was seen; bytes after it say nothing."""
+    @property
+    def done(self) -> bool:
+        """The answer's end was seen; bytes after it say nothing."""
 
     def feed(self, data: bytes) -> list[Delta]: ...
 
@@ -152,3 +153,31 @@ class ChatBody:
         deltas = reader.read(payload)
         deltas.extend(Finish("stop", choice) for choice in range(self._choices) if choice not in reader.finished)
         return deltas
+
+
+class ChatAnswer:
+    """Whichever of the two it is: an error may come as JSON where a stream was asked for (upstream.md 4.5, E3)."""
+
+    def __init__(self, choices: int = 1) -> None:
+        self._choices = choices
+        self._decoder: Decoder | None = None
+        self._blank = b""
+
+    @property
+    def done(self) -> bool:
+        return self._decoder is not None and self._decoder.done
+
+    def feed(self, data: bytes) -> list[Delta]:
+        if self._decoder is None:
+            data = self._blank + data
+            start = data.lstrip(b" \t\r\n\xef\xbb\xbf")[:1]
+            if not start:
+                self._blank = data[-1024:]
+                return []
+            self._decoder = ChatBody(self._choices) if start in b"{[<" else ChatStream(self._choices)
+        return self._decoder.feed(data)
+
+    def close(self) -> list[Delta]:
+        if self._decoder is None:
+            self._decoder = ChatBody(self._choices)
+        return self._decoder.close()

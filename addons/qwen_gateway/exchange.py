@@ -1,0 +1,96 @@
+"""An exchange: one client call from start to end, as the observers see it. Plain values, no I/O."""
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Literal
+
+from qwen_gateway.codec.deltas import Fault, Usage
+from qwen_gateway.openai.chat_request import ChatCall
+from qwen_gateway.openai.errors import OpenAIError
+from qwen_gateway.openai.notices import Notice
+
+Outcome = Literal["running", "finished", "failed", "cancelled"]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try with one account.
+
+    Attributes:
+        request: method, URL, headers without credentials, body: what a flow of its own shows.
+        fault, verdict: how it failed; None while it runs and when it went well.
+    """
+
+    number: int
+    account: str
+    why: str
+    model: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    started: float = field(default_factory=time.time)
+    ended: float | None = None
+    status: int | None = None
+    answer_headers: dict[str, str] = field(default_factory=dict)
+    answer: bytes = b""
+    fault: Fault | None = None
+    verdict: str | None = None
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Exchange:
+    """One call.
+
+    Attributes:
+        id: ours; the client sees it as `x-request-id`.
+        model: the upstream's model, once resolved.
+        wanted_account: the account that the client asked for.
+        error: what the client was told, when it failed.
+    """
+
+    call: ChatCall
+    id: str = field(default_factory=lambda: f"req_{uuid.uuid4().hex}")
+    started: float = field(default_factory=time.time)
+    model: str = ""
+    wanted_account: str | None = None
+    account: str | None = None
+    why: str = ""
+    notices: list[Notice] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    outcome: Outcome = "running"
+    error: OpenAIError | None = None
+    usage: Usage | None = None
+    first_byte: float | None = None
+    ended: float | None = None
+    upstream_request_id: str | None = None
+
+    def note(self, notices: list[Notice]) -> None:
+        """Add notices that are not there yet: every attempt encodes anew."""
+        self.notices.extend(notice for notice in notices if notice not in self.notices)
+
+    def end(self, outcome: Outcome, error: OpenAIError | None = None) -> bool:
+        """End the exchange; False when it had ended before, for an exchange ends once."""
+        if self.outcome != "running":
+            return False
+        self.outcome = outcome
+        self.error = error
+        self.ended = time.time()
+        return True
+
+    def summary(self) -> str:
+        """What a person wants to know about it, in a few lines; stands in the flow's comment."""
+        lines = [f"{self.call.model} → {self.model} on {self.account or 'no account'}: {self.outcome}"]
+        if self.why:
+            lines.append(f"account: {self.account} ({self.why})")
+        lines.extend(
+            f"attempt {attempt.number} on {attempt.account}: {attempt.verdict} — {attempt.fault.message[:200]}"
+            for attempt in self.attempts
+            if attempt.fault
+        )
+        if self.usage:
+            lines.append(f"tokens: {self.usage.prompt} in, {self.usage.completion} out")
+        lines.extend(str(notice) for notice in self.notices)
+        if self.error:
+            lines.append(f"error: {self.error.message}")
+        return "\n".join(lines)

@@ -1,0 +1,159 @@
+"""Tools and response formats in the words of a host."""
+
+from typing import Any
+
+from qwen_gateway.codec.json import dumps
+from qwen_gateway.openai.errors import BadRequest, Unsupported
+from qwen_gateway.openai.tools import chosen_name, tool_name
+from qwen_gateway.upstreams.parameters import Encoding
+
+
+def encode_tools(encoding: Encoding) -> dict[str, str]:
+    """Write `tools` and `tool_choice`.
+
+    Returns:
+        The upstream's name of each renamed tool → the client's.
+
+    Raises:
+        Unsupported: a built-in tool that the host does not have.
+    """
+    tools = encoding.call.get("tools")
+    if not tools:
+        return {}
+    renamed: dict[str, str] = {}
+    taken = {tool_name(tool) for tool in tools}
+    sent: list[dict[str, Any]] = []
+    strict = False
+    for index, tool in enumerate(tools):
+        if tool["type"] != "function":
+            _built_in(encoding, tool, index)
+            continue
+        function = {name: value for name, value in tool["function"].items() if value is not None}
+        strict = bool(function.pop("strict", False)) or strict
+        name = function["name"]
+        if name.lower() in encoding.flavour.reserved_tools:
+            function["name"] = free_name(name, taken)
+            taken.add(function["name"])
+            renamed[function["name"]] = name
+            encoding.note("translated", f"tools[{index}]", f"'{name}' is reserved; sent as '{function['name']}'")
+        function.setdefault("parameters", {"type": "object", "properties": {}})
+        sent.append({"type": "function", "function": function})
+    if strict:
+        encoding.note("emulated", "tools.strict", "the schema is sent; the upstream does not enforce it")
+    if not sent:
+        return renamed
+    encoding.body["tools"] = sent
+    _tool_choice(encoding, {client: upstream for upstream, client in renamed.items()})
+    return renamed
+
+
+def _built_in(encoding: Encoding, tool: dict[str, Any], index: int) -> None:
+    kind = str(tool["type"])
+    if kind.startswith("web_search") and "enable_search" in encoding.flavour.extensions:
+        encoding.body["enable_search"] = True
+        encoding.note("translated", f"tools[{index}]", f"'{kind}' is sent as enable_search")
+        return
+    raise Unsupported(
+        f"The tool type '{kind[:40]}' is not available here; offer it as a function.", param=f"tools[{index}].type"
+    )
+
+
+def _tool_choice(encoding: Encoding, names: dict[str, str]) -> None:
+    """The host's form of the choice; what it has not is asked for in words (upstream.md 4.3)."""
+    choice = encoding.call.get("tool_choice")
+    if choice is None or choice == "auto":
+        return
+    allowed = encoding.flavour.tool_choices
+    body = encoding.body
+    if isinstance(choice, dict):
+        name = chosen_name(choice)
+        name = names.get(name, name)
+        if "named" in allowed:
+            body["tool_choice"] = {"type": "function", "function": {"name": name}}
+            _think_not(encoding)
+        else:
+            body["tools"] = [tool for tool in body["tools"] if tool["function"]["name"] == name]
+            _instruct(encoding, f"You must call the tool `{name}` now.")
+        return
+    if choice == "none":
+        if "none" in allowed:
+            body["tool_choice"] = "none"
+        else:
+            del body["tools"]
+            encoding.note("emulated", "tool_choice", "'none': the tools are not sent")
+        return
+    if "required" in allowed:
+        body["tool_choice"] = "required"
+    elif "named" in allowed and len(body["tools"]) == 1:
+        body["tool_choice"] = {"type": "function", "function": {"name": body["tools"][0]["function"]["name"]}}
+        encoding.note("emulated", "tool_choice", "'required' with one tool: it is named")
+        _think_not(encoding)
+    else:
+        _instruct(encoding, "You must call one of the tools now; do not answer with text only.")
+
+
+def _think_not(encoding: Encoding) -> None:
+    """DashScope refuses a forced tool while the model thinks (4.3), and thinking is on by default there."""
+    if encoding.flavour.thinking != "enable_thinking" or encoding.facts.thinks in ("never", "always"):
+        return
+    if encoding.facts.thinks == "off" and not encoding.body.get("enable_thinking"):
+        return
+    for name in ("thinking_budget", "reasoning_effort"):
+        encoding.body.pop(name, None)
+    encoding.body["enable_thinking"] = False
+    encoding.note("emulated", "tool_choice", "thinking is switched off, for a tool cannot be forced while it is on")
+
+
+def _instruct(encoding: Encoding, sentence: str) -> None:
+    add_to_system(encoding.body["messages"], sentence)
+    encoding.note("emulated", "tool_choice", "the upstream cannot force a tool; it is asked for in words")
+
+
+def add_to_system(messages: list[dict[str, Any]], sentence: str) -> None:
+    """Put a sentence behind the system message, which is made if there is none."""
+    if messages and messages[0]["role"] == "system":
+        content = messages[0]["content"]
+        if isinstance(content, list):
+            content = [*content, {"type": "text", "text": sentence}]
+        else:
+            content = f"{content}\n\n{sentence}" if content else sentence
+        messages[0] = {**messages[0], "content": content}
+    else:
+        messages.insert(0, {"role": "system", "content": sentence})
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """`name_tool`, or the first variant of it that is free."""
+    candidate = f"{name}_tool"
+    number = 2
+    while candidate in taken:
+        candidate = f"{name}_tool_{number}"
+        number += 1
+    return candidate
+
+
+def encode_response_format(encoding: Encoding) -> None:
+    """`response_format`, with the word "json" where the host wants to read it (upstream.md 4.3)."""
+    form = encoding.call.get("response_format")
+    if not form or form["type"] == "text":
+        return
+    if form["type"] == "json_schema" and not isinstance((form.get("json_schema") or {}).get("schema"), dict):
+        raise BadRequest(
+            "'response_format.json_schema.schema' must be an object.",
+            param="response_format.json_schema.schema",
+            code="missing_required_parameter",
+        )
+    if "response_format" not in encoding.flavour.native:
+        encoding.drop("response_format", f"{encoding.flavour.name} has no JSON mode")
+        return
+    encoding.body["response_format"] = form
+    if not encoding.flavour.json_word:
+        return
+    messages = encoding.body["messages"]
+    if form["type"] == "json_schema":
+        schema = dumps(form["json_schema"]["schema"]).decode()
+        add_to_system(messages, f"Answer with one JSON value that conforms to this JSON Schema:\n{schema}")
+        encoding.note("translated", "response_format", "the schema is sent and also put into words")
+    elif b"json" not in dumps(messages).lower():
+        add_to_system(messages, "Answer with one JSON object.")
+        encoding.note("translated", "response_format", "the word JSON was added, which the upstream demands")

@@ -1,0 +1,87 @@
+"""Kind `key`: a chat call for any OpenAI-compatible host (upstream.md section 4)."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from qwen_gateway.codec.json import dumps
+from qwen_gateway.openai.chat_request import ChatCall
+from qwen_gateway.openai.notices import Notice
+from qwen_gateway.upstreams.decoders import ChatAnswer, Decoder
+from qwen_gateway.upstreams.facts import facts_of
+from qwen_gateway.upstreams.flavours import Flavour
+from qwen_gateway.upstreams.forms import encode_response_format, encode_tools
+from qwen_gateway.upstreams.messages import encode_messages
+from qwen_gateway.upstreams.parameters import Encoding, Policy, apply_rules
+from qwen_gateway.upstreams.thinking import encode_thinking
+
+SHORT_ANSWER = 4_096
+"""An answer limited to so many tokens comes well within 300 s, where a host cuts what is not streamed (4.4)."""
+
+
+@dataclass(slots=True)
+class Encoded:
+    """A call in an upstream's words, without credentials.
+
+    Attributes:
+        path: what follows the account's base URL.
+        stream: whether the upstream was asked to stream, whatever the client gets.
+        renamed: the upstream's name of a tool → the client's.
+    """
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    stream: bool
+    model: str
+    notices: list[Notice] = field(default_factory=list)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+    def decoder(self) -> Decoder:
+        """A fresh decoder for one attempt."""
+        return ChatAnswer()
+
+
+def encode_chat(
+    call: ChatCall,
+    model: str,
+    flavour: Flavour,
+    *,
+    policy: Policy = "standard",
+    output_ceiling: int | None = None,
+) -> Encoded:
+    """The call for one host; `n` is not sent, for the engine asks several times instead.
+
+    Args:
+        model: the upstream's name of the model.
+        output_ceiling: a ceiling of `max_tokens` learned from the upstream, if any.
+
+    Raises:
+        BadRequest: something in the call cannot be sent and must not be dropped.
+    """
+    facts = facts_of(model)
+    notices: list[Notice] = []
+    encoding = Encoding(call.body, flavour, facts, policy, notices)
+    body: dict[str, Any] = encoding.body
+    body["model"] = model
+    body["messages"] = encode_messages(call.body["messages"], facts, notices)
+    apply_rules(encoding)
+    if output_ceiling is not None and body.get("max_tokens", 0) > output_ceiling:
+        notices.append(Notice("clamped", "max_tokens", f"{body['max_tokens']} to the upstream's {output_ceiling}"))
+        body["max_tokens"] = output_ceiling
+    encode_thinking(call.body, body, flavour, facts, notices)
+    if facts.output_with_thinking and "thinking_budget" in body and "max_tokens" in body:
+        body["thinking_budget"] = max(1, min(body["thinking_budget"], body["max_tokens"] - 1))
+    renamed = encode_tools(encoding)
+    encode_response_format(encoding)
+    stream = call.stream or facts.stream_only
+    if not stream and flavour.cuts_long_answers:
+        stream = body.get("max_tokens", SHORT_ANSWER + 1) > SHORT_ANSWER
+    if stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    headers = {
+        "content-type": "application/json",
+        "accept": "text/event-stream" if stream else "application/json",
+        **flavour.headers,
+    }
+    return Encoded("/chat/completions", headers, dumps(body), stream, model, notices, renamed)
