@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 from qwen_auth.credentials import Credentials
 from qwen_auth.errors import AccountError
+from qwen_auth.plans import find_plan
 
 Kind = Literal["key", "oauth", "web"]
 KINDS: tuple[Kind, ...] = ("key", "oauth", "web")
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
 
@@ -36,12 +38,20 @@ class Account:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        find_plan(self.plan)
         check_base_url(self.base_url)
+        if self.proxy is not None:
+            check_proxy(self.proxy)
 
     @property
     def endpoint(self) -> str:
         """Where calls go now: what the credentials name (upstream.md 2.7), else the base URL."""
         return self.credentials.endpoint or self.base_url
+
+    @property
+    def flavour(self) -> str:
+        """The name of the quirks to expect, as in `qwen_auth.plans`."""
+        return find_plan(self.plan).flavour
 
     def secrets(self) -> tuple[str, ...]:
         """Every raw string of this account that must not be seen: credentials and proxy password."""
@@ -80,6 +90,19 @@ def check_base_url(url: str) -> str:
         raise AccountError(
             f"{parts.hostname}: a base URL has no query and no fragment; leave out what follows the path"
         )
+    return url
+
+
+def check_proxy(url: str) -> str:
+    """The URL of an egress proxy, or `AccountError`."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound:
+        schemes = ", ".join(PROXY_SCHEMES)
+        raise AccountError(f"{redact_url(url)!r} is not a proxy; give something like http://host:3128 ({schemes})")
     return url
 
 

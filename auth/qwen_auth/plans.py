@@ -133,6 +133,13 @@ def find_plan(name: str) -> Plan:
         raise AccountError(f"there is no plan {name[:80]!r}; plans: {names}") from None
 
 
+def find_key_plan(name: str) -> Plan:
+    """The same, for keys only."""
+    if name == QWEN_OAUTH.name:
+        raise AccountError(f"plan {name!r} takes no key; run `qwen-auth login NAME`")
+    return find_plan(name)
+
+
 def plan_for_url(url: str) -> Plan:
     """The row a base URL belongs to, so that its quirks are known; `custom` when it is no one's."""
     parts = urlsplit(url)

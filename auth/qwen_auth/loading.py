@@ -1,0 +1,49 @@
+"""All accounts of one operator, from wherever they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from qwen_auth.account import Account
+from qwen_auth.environment import environment_accounts
+from qwen_auth.files import Warn, log_warning
+from qwen_auth.plans import explain_mismatch
+from qwen_auth.store import AccountStore, gateway_home
+
+
+def load_accounts(environ: Mapping[str, str], home: Path | None = None, *, warn: Warn = log_warning) -> list[Account]:
+    """The accounts of the file, then those of the environment; `DEFAULT_ACCOUNT` first of all.
+
+    Whatever is left out or looks wrong is told to `warn`, in words without secrets; a file that
+    cannot be understood at all is a `FileError`. `home` defaults to `gateway_home(environ)`.
+    """
+    accounts = AccountStore(home or gateway_home(environ), warn).load()
+    for account in environment_accounts(environ):
+        _join(accounts, account, warn)
+    for account in accounts:
+        for secret in account.credentials.secrets():
+            problem = explain_mismatch(account.plan, secret, account=account.name) if account.kind == "key" else None
+            if problem:
+                warn(f"account {account.name!r} ({account.source}): {problem}")
+    return _default_first(accounts, environ.get("DEFAULT_ACCOUNT", "").strip(), warn)
+
+
+def _join(accounts: list[Account], account: Account, warn: Warn) -> None:
+    """Append the account unless it is there already, by its name or by its key."""
+    for known in accounts:
+        if known.name.casefold() == account.name.casefold():
+            warn(f"account {account.name!r} of {account.source} is left out: {known.source} has one of that name")
+            return
+        if (known.endpoint, known.credentials) == (account.endpoint, account.credentials):
+            return
+    accounts.append(account)
+
+
+def _default_first(accounts: list[Account], name: str, warn: Warn) -> list[Account]:
+    if not name:
+        return accounts
+    if all(account.name != name for account in accounts):
+        known = ", ".join(account.name for account in accounts) or "none"
+        warn(f"DEFAULT_ACCOUNT names {name!r}, which does not exist; known accounts: {known}")
+    return sorted(accounts, key=lambda account: account.name != name)
