@@ -1,0 +1,1 @@
+"""The commands of `qwen-auth`, one conversation with the terminal per file."""
