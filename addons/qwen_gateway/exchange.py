@@ -19,6 +19,7 @@ class Attempt:
 
     Attributes:
         request: method, URL, headers without credentials, body: what a flow of its own shows.
+        shown: the client has seen some of its answer.
         fault, verdict: how it failed; None while it runs and when it went well.
     """
 
@@ -34,6 +35,7 @@ class Attempt:
     status: int | None = None
     answer_headers: dict[str, str] = field(default_factory=dict)
     answer: bytes = b""
+    shown: bool = False
     fault: Fault | None = None
     verdict: str | None = None
 

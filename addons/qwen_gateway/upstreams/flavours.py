@@ -48,7 +48,7 @@ class Flavour:
         reserved_tools: tool names that are refused (4.3).
         open_range: temperature 2 and top_p 0 are outside the allowed range (4.3).
         headers: headers sent with every call.
-        cuts_long_answers: whether a non-streamed answer is cut at a time limit (300 s, 4.4), so that streaming is safer.
+        cuts_long_answers: an answer that is not streamed is cut at a time limit (300 s, 4.4), so streaming is safer.
         default_model: used for names that say nothing here; None = the first of the host's own list.
         thoughts_in_text: thinking may come as `<think>` in the text (4.13 vLLM without a parser).
     """

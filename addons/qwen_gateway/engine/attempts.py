@@ -1,0 +1,216 @@
+"""An exchange's attempts: pick an account, send, look at the first content, and only then let the client see it.
+
+Until then everything may be tried again, as one table decides (`upstreams.verdicts`); after the first content nothing
+is: the stream ends with an error event. An error hidden in a 200 is seen before anything was shown.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from qwen_auth.account import Account
+from qwen_auth.pool import Choice, NoAccount, Pool
+from qwen_gateway.codec.deltas import Fault
+from qwen_gateway.engine.budget import RetryBudget
+from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
+from qwen_gateway.engine.delivery import Delivery
+from qwen_gateway.engine.limits import Limits
+from qwen_gateway.engine.reception import Reception
+from qwen_gateway.engine.transport import Transport
+from qwen_gateway.exchange import Attempt, Exchange
+from qwen_gateway.openai.errors import BadRequest, OpenAIError, UpstreamError
+from qwen_gateway.upstreams.faults import allowed_max_tokens, judge
+from qwen_gateway.upstreams.key import Encoded
+from qwen_gateway.upstreams.verdicts import Verdict
+
+
+class Broken(Exception):
+    """The answer failed after the client had seen some of it."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
+class Encoder(Protocol):
+    """Puts the exchange's call into the words of one account's upstream."""
+
+    def __call__(self, account: Account, model: str, *, output_ceiling: int | None) -> Encoded: ...
+
+
+Observe = Callable[[Exchange, Attempt], Awaitable[None]]
+"""Told when an attempt starts (`ended` is None) and when it failed."""
+
+
+class Attempts:
+    """Runs the attempts of exchanges.
+
+    Args:
+        ceilings: what upstreams taught us about `max_tokens`, by model; shared by all exchanges.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        transport: Transport,
+        limits: Limits,
+        *,
+        budget: RetryBudget | None = None,
+        observe: Observe | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.pool = pool
+        self.limits = limits
+        self._transport = transport
+        self._budget = budget or RetryBudget()
+        self._observe = observe
+        self._sleep = sleep
+        self._clock = clock
+        self.ceilings: dict[str, int] = {}
+
+    async def run(self, exchange: Exchange, encode: Encoder, delivery: Delivery) -> None:
+        """Answer the exchange: `n` answers are asked for at once and come interleaved.
+
+        Raises:
+            OpenAIError: no attempt is left; nothing of this choice was shown.
+            Broken: it broke off after something was shown.
+        """
+        self._budget.deposit()
+        try:
+            async with asyncio.timeout(self.limits.total):
+                if exchange.call.choices == 1:
+                    await self._branch(exchange, encode, delivery, 0)
+                    return
+                try:
+                    async with asyncio.TaskGroup() as group:
+                        for number in range(exchange.call.choices):
+                            group.create_task(self._branch(exchange, encode, delivery, number))
+                except* (OpenAIError, Broken) as failures:
+                    raise failures.exceptions[0] from None
+        except TimeoutError:
+            raise UpstreamError(
+                f"The call took longer than {self.limits.total:g} s in all (qwen_total_timeout).",
+                status=504,
+                code="upstream_timeout",
+                should_retry=False,
+            ) from None
+
+    async def _branch(self, exchange: Exchange, encode: Encoder, delivery: Delivery, number: int) -> None:
+        """One choice of the answer, with as many attempts as it takes."""
+        tried: dict[str, int] = {}
+        used_up: set[str] = set()
+        last: tuple[Verdict, Fault, Account] | None = None
+        waited_until = self._clock() + self.limits.wait
+        made = 0
+        while True:
+            choice = await self._pick(exchange, used_up, last, waited_until)
+            account = choice.account
+            if made and not (choice.healthy and account.name not in tried) and not self._budget.withdraw():
+                self.pool.failed(account.name, exchange.model, None)
+                raise self._give_up(last)
+            made += 1
+            fault = await self._one(exchange, encode, delivery, number, choice)
+            if fault is None:
+                return
+            verdict = judge(fault)
+            if (ceiling := allowed_max_tokens(fault)) and self.ceilings.get(exchange.model) != ceiling:
+                self.ceilings[exchange.model] = ceiling  # learned: the same account may try again at once
+                made -= 1
+                continue
+            last = (verdict, fault, account)
+            tried[account.name] = tried.get(account.name, 0) + 1
+            if verdict.retry == "no" or made >= self.limits.attempts:
+                raise self._give_up(last)
+            if verdict.retry == "elsewhere" or tried[account.name] >= 2:
+                used_up.add(account.name)
+            elif len(self.pool.accounts) == 1:
+                await self._sleep(self._back_off(tried[account.name]))
+
+    async def _pick(
+        self,
+        exchange: Exchange,
+        used_up: set[str],
+        last: tuple[Verdict, Fault, Account] | None,
+        waited_until: float,
+    ) -> Choice:
+        """The next account; waits for one that recovers soon."""
+        while True:
+            try:
+                return self.pool.pick(
+                    exchange.model,
+                    tried=used_up,
+                    wanted=exchange.wanted_account,
+                    stickiness=exchange.call.stickiness,
+                )
+            except NoAccount as problem:
+                now = self._clock()
+                recovery = problem.retry_at
+                if recovery is None or recovery > waited_until or now >= waited_until:
+                    if last is not None and (last[0].retry == "no" or not problem.states):
+                        raise self._give_up(last) from None
+                    error = error_of_states(problem, now)
+                    if last is not None:
+                        raise self._give_up(last, error.retry_after) from None
+                    raise error from None
+                await self._sleep(max(0.01, recovery - now) + random.uniform(0, 0.05))  # noqa: S311 - spreads a crowd
+                # Whoever was used up and rested may be tried again now.
+                used_up.clear()
+
+    async def _one(
+        self, exchange: Exchange, encode: Encoder, delivery: Delivery, number: int, choice: Choice
+    ) -> Fault | None:
+        """One attempt; None when the answer was delivered."""
+        account = choice.account
+        try:
+            encoded = encode(account, exchange.model, output_ceiling=self.ceilings.get(exchange.model))
+        except BadRequest:
+            self.pool.failed(account.name, exchange.model, None)
+            raise
+        exchange.account, exchange.why = account.name, choice.why
+        exchange.note(encoded.notices)
+        attempt = Attempt(
+            number=len(exchange.attempts) + 1,
+            account=account.name,
+            why=choice.why,
+            model=encoded.model,
+            url=account.endpoint + encoded.path,
+            headers=encoded.headers,
+            body=encoded.body,
+        )
+        exchange.attempts.append(attempt)
+        if self._observe:
+            await self._observe(exchange, attempt)
+        reception = Reception(self._transport, self.limits, exchange, delivery, number)
+        settled = False
+        try:
+            fault = await reception.receive(account, encoded, attempt)
+            settled = True
+        finally:
+            if not settled:  # cancelled, or a fault of our own: the account is not to blame
+                self.pool.failed(account.name, exchange.model, None)
+                attempt.ended = time.time()
+        attempt.ended = time.time()
+        if fault is None:
+            self.pool.succeeded(account.name, exchange.model)
+            return None
+        verdict = judge(fault)
+        attempt.fault, attempt.verdict = fault, verdict.name
+        self.pool.failed(account.name, exchange.model, rest_of(verdict, fault))
+        if self._observe:
+            await self._observe(exchange, attempt)
+        if attempt.shown:
+            raise Broken(fault)
+        return fault
+
+    def _give_up(self, last: tuple[Verdict, Fault, Account] | None, retry_after: float | None = None) -> OpenAIError:
+        assert last is not None
+        verdict, fault, account = last
+        return error_of(verdict, fault, account=account, retry_after=retry_after)
+
+    def _back_off(self, failures: int) -> float:
+        """Exponential with full jitter between half and whole."""
+        base: float = self.limits.back_off * 2 ** (failures - 1)
+        return base * random.uniform(0.5, 1.0)  # noqa: S311 - spreads a crowd, guards nothing

@@ -1,0 +1,146 @@
+"""One attempt's talk with an upstream: send, wait for the first content, pass on what comes; every fault is returned."""
+
+import asyncio
+import time
+
+from qwen_auth.account import Account
+from qwen_gateway.codec.deltas import CONTENT, Begin, Delta, Extra, Fault, Finish, Refusal, Text, Thought, ToolCall
+from qwen_gateway.engine.delivery import Delivery
+from qwen_gateway.engine.limits import Limits
+from qwen_gateway.engine.transport import Answer, Transport, TransportFault
+from qwen_gateway.exchange import Attempt, Exchange
+from qwen_gateway.upstreams.error_body import fault_of_response
+from qwen_gateway.upstreams.key import Encoded
+
+ERROR_BODY_LIMIT = 256 * 1024
+"""Bytes of an error's body that are read, and of an answer's beginning that are kept in case it is one."""
+
+OPENS = (*CONTENT, Finish)
+"""What lets the client see an answer: content, or its end."""
+
+
+class Reception:
+    """Receives the answers of one choice of an exchange.
+
+    Args:
+        number: which of several choices the answer becomes.
+    """
+
+    def __init__(
+        self, transport: Transport, limits: Limits, exchange: Exchange, delivery: Delivery, number: int
+    ) -> None:
+        self._transport = transport
+        self._limits = limits
+        self._exchange = exchange
+        self._delivery = delivery
+        self._number = number
+
+    async def receive(self, account: Account, encoded: Encoded, attempt: Attempt) -> Fault | None:
+        """Send the request and deliver the answer; None when that went well."""
+        headers = dict(encoded.headers)
+        account.credentials.apply(headers)
+        patience = self._limits.first if encoded.stream else self._limits.whole
+        answer: Answer | None = None
+        try:
+            async with asyncio.timeout(patience) as timer:
+                answer = await self._transport.send("POST", attempt.url, headers, encoded.body, account.proxy)
+                attempt.status = answer.status
+                attempt.answer_headers = dict(answer.headers)
+                request_id = answer.headers.get("x-request-id")
+                self._exchange.upstream_request_id = request_id or self._exchange.upstream_request_id
+                if answer.status >= 300:
+                    attempt.answer = await read_some(answer)
+                    return fault_of_response(answer.status, answer.headers, attempt.answer)
+                return await self._pass_on(encoded, attempt, answer, timer)
+        except TransportFault as problem:
+            return Fault(0, "", problem.message, origin=problem.origin)
+        except TimeoutError:
+            if attempt.shown:
+                said = f"the answer fell silent for {self._limits.idle:g} s (qwen_idle_timeout)"
+            else:
+                said = f"no content within {patience:g} s (qwen_first_timeout)"
+            return Fault(0, "", said, origin="timeout")
+        finally:
+            if answer is not None:
+                await answer.aclose()
+
+    async def _pass_on(
+        self, encoded: Encoded, attempt: Attempt, answer: Answer, timer: asyncio.Timeout
+    ) -> Fault | None:
+        """Decode and deliver; what comes before the first content is held back."""
+        decoder = encoded.decoder()
+        held: list[Delta] = []
+        idle = self._limits.idle
+        loop = asyncio.get_running_loop()
+        armed = 0.0
+        async for chunk in answer.chunks():
+            deltas = decoder.feed(chunk)
+            if attempt.shown:
+                if loop.time() - armed > idle / 20:  # not with each chunk: a timer is dearer than a chunk
+                    armed = loop.time()
+                    timer.reschedule(armed + idle)
+            else:
+                if len(attempt.answer) < ERROR_BODY_LIMIT:
+                    attempt.answer += chunk
+                held.extend(deltas)
+                if fault := fault_in(held):
+                    return fault
+                if not any(isinstance(delta, OPENS) for delta in held):
+                    continue
+                deltas, held = held, []
+                self._open(attempt)
+                armed = loop.time()
+                timer.reschedule(armed + idle)
+            if deltas:
+                await self._delivery.write(for_choice(deltas, self._number))
+                if fault := fault_in(deltas):
+                    return fault
+            if decoder.done:
+                break
+        held.extend(decoder.close())
+        fault = fault_in(held)
+        if fault and not attempt.shown:
+            return fault
+        self._open(attempt)
+        timer.reschedule(None)
+        await self._delivery.write(for_choice(held, self._number))
+        return fault
+
+    def _open(self, attempt: Attempt) -> None:
+        """The client sees this attempt from now on."""
+        attempt.shown = True
+        attempt.answer = b""
+        self._exchange.first_byte = self._exchange.first_byte or time.time()
+
+
+def fault_in(deltas: list[Delta]) -> Fault | None:
+    """The first fault among them."""
+    for delta in deltas:
+        if isinstance(delta, Fault):
+            return delta
+    return None
+
+
+def for_choice(deltas: list[Delta], number: int) -> list[Delta]:
+    """The deltas of a call that asked for one answer, as the `number`th of several; only the first one introduces."""
+    if number:
+        for delta in deltas:
+            if isinstance(delta, Text | Thought | Refusal | ToolCall | Extra | Finish):
+                delta.choice = number
+        return [delta for delta in deltas if not isinstance(delta, Begin)]
+    return deltas
+
+
+async def read_some(answer: Answer) -> bytes:
+    """The body of an error, up to a limit; what came before a break is enough."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in answer.chunks():
+            pieces.append(chunk)
+            size += len(chunk)
+            if size > ERROR_BODY_LIMIT:
+                break
+    except TransportFault:
+        pass
+    return b"".join(pieces)[:ERROR_BODY_LIMIT]
