@@ -1,0 +1,150 @@
+"""The application: a request in, a reply out. Finds the face, the key, the faults, and the answer."""
+
+from collections.abc import Callable
+
+from . import control, faces, keys
+from .chat import chat
+from .embeddings import embeddings
+from .errors import ROWS, Refused
+from .faces import Face
+from .faults import Faults, UnknownFault
+from .faults.table import Asked
+from .keys import Key
+from .log import Received
+from .models import limits, list_models, native, one_model, permissions
+from .shapes import error_reply
+from .state import Call, State
+from .tokenize import tokenize
+from .wire import JsonObject, Reply
+
+Handler = Callable[[Call], Reply]
+
+ROUTES: dict[tuple[str, str], Handler] = {
+    ("POST", "chat/completions"): chat,
+    ("POST", "embeddings"): embeddings,
+    ("GET", "models"): list_models,
+}
+NATIVE_ROUTES: dict[tuple[str, str], Handler] = {
+    ("GET", "models"): native,
+    ("GET", "models/limits"): limits,
+    ("GET", "models/permissions"): permissions,
+}
+
+
+class App:
+    """Qwen, as far as a client can tell."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def __call__(self, received: Received) -> Reply:
+        """Answer a request."""
+        if received.path.startswith(control.PREFIX):
+            return control.control(self.state, received)
+        try:
+            return self._answer(received)
+        except UnknownFault as error:
+            return Reply(500, [("content-type", "text/plain")], str(error).encode())
+
+    def _answer(self, received: Received) -> Reply:
+        found = faces.find(received.path)
+        if found is None:
+            return Reply(404, [], b"")
+        face, rest = found
+        received.face = face.name
+        name = keys.presented(received)
+        received.key = name or ""
+        key = (self.state.keys.get(name) or keys.parse(name)) if name else None
+        faults = self._faults(received, name or "", key)
+        received.faults = faults.names
+        call = self._call(received, face, rest, faults)
+        reply = faults.reply(call.asked)
+        if reply is None:
+            try:
+                call.key = keys.admit(face, name, key)
+                reply = _handler(call)(call)
+            except Refused as refused:
+                reply = error_reply(refused.row, call.request_id, call.asked.shape)
+        if face.kind == "dashscope" and reply.header("server") is None:
+            reply.headers += _gateway_headers(call)
+        return faults.whole(reply)
+
+    def _faults(self, received: Received, name: str, key: Key | None) -> Faults:
+        asked = received.header("x-sim-fault")
+        if asked is not None:
+            return Faults.parse(asked)
+        scripted = self.state.script.take(name, received.path)
+        if scripted is not None:
+            return scripted
+        return Faults.parse(key.fault if key is not None else "")
+
+    def _call(self, received: Received, face: Face, rest: str, faults: Faults) -> Call:
+        request_id = self.state.next_id()
+        body = received.json
+        given: JsonObject = body if isinstance(body, dict) else {}
+        asked = Asked(
+            request_id,
+            _shape(face, rest, faults),
+            stream=given.get("stream") is True and rest == "chat/completions",
+            model=str(given.get("model", "")),
+            tools=bool(given.get("tools")),
+        )
+        return Call(
+            self.state,
+            received,
+            face,
+            rest,
+            body,
+            keys.presented(received),
+            Key(),
+            request_id,
+            faults,
+            asked,
+            self.state.clock(),
+        )
+
+
+def _handler(call: Call) -> Handler:
+    method, rest = call.received.method, call.rest.rstrip("/")
+    routes = NATIVE_ROUTES if call.face.name == "native" else ROUTES
+    handler = routes.get((method, rest))
+    if handler is not None:
+        return handler
+    if call.face.kind == "vllm" and (method, rest) == ("POST", "tokenize"):
+        return tokenize
+    if call.face.kind in {"ollama", "vllm", "openrouter"} and method == "GET" and rest.startswith("models/"):
+        return one_model
+    known = {path for _, path in routes}
+    if rest in known:
+        raise Refused(ROWS["method-not-allowed"])
+    return _nowhere
+
+
+def _nowhere(call: Call) -> Reply:
+    if call.face.plan in {"coding", "token"} or call.face.kind != "dashscope":
+        return Reply(404, [], b"")
+    raise Refused(ROWS["not-found"])
+
+
+def _shape(face: Face, rest: str, faults: Faults) -> str:
+    if face.kind == "vllm" and "old-errors" in faults.names:
+        return "vllm-old"
+    if face.kind == "dashscope" and (face.name == "native" or rest.startswith("responses")):
+        return "flat"
+    return "dashscope" if face.kind == "portal" else face.kind
+
+
+def _gateway_headers(call: Call) -> list[tuple[str, str]]:
+    """The headers of 4.4. No rate-limit headers, and no Retry-After by itself."""
+    arrived = int(call.now * 1000)
+    return [
+        ("x-request-id", call.request_id),
+        ("x-dashscope-call-gateway", "true"),
+        ("x-dashscope-finished", "false" if call.asked.stream else "true"),
+        ("x-dashscope-timeout", "298"),
+        ("req-cost-time", "1"),
+        ("req-arrive-time", str(arrived)),
+        ("resp-start-time", str(arrived + 1)),
+        ("x-envoy-upstream-service-time", "1"),
+        ("server", "istio-envoy"),
+    ]
