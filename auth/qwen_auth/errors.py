@@ -7,6 +7,7 @@
     ├── UnknownAccountError   no account of that name                                      3
     ├── NeedsLoginError       only its owner can mend it, by signing in                    4
     ├── RefusedError          the upstream was reached and said no                         5
+    │   └── DeadTokenError    it knows this refresh token no longer                        5
     ├── UnreachableError      the upstream was not reached, or spoke nonsense              6
     ├── FileError             a file that cannot be read, written or understood            1
     └── LockTimeoutError      another process holds a lock for too long                    1
@@ -16,6 +17,7 @@ Every message names the value and the remedy, and never a secret.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -71,6 +73,12 @@ class RefusedError(AuthError):
     kind = "refused"
 
 
+class DeadTokenError(RefusedError):
+    """The refresh token is used up, revoked or unknown; only a new login helps."""
+
+    kind = "dead_token"
+
+
 class UnreachableError(AuthError):
     """The upstream was not reached, took too long, or answered with something that is no answer."""
 
@@ -103,3 +111,11 @@ class LockTimeoutError(AuthError):
             f"{path} is held by another process; try again, "
             "or delete that file if neither a gateway nor qwen-code is running"
         )
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text without these strings, for words that a server said: it may repeat what it was sent."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return text

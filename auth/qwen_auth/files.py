@@ -12,7 +12,7 @@ import logging
 import os
 import stat
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +70,30 @@ def parse_object(path: Path, content: bytes) -> dict[str, Any]:
     return parsed
 
 
-def replace_private(path: Path, content: bytes) -> None:
+def replace_private(path: Path, content: bytes, *, younger_than: int | None = None) -> None:
     """Put the content in the place of the file, atomically, 0600; the old file stays on any failure.
 
     The temporary file lies beside the target (upstream.md 2.5). A symbolic link is followed, so that
-    a file kept elsewhere stays where its owner put it.
+    a file kept elsewhere stays where its owner put it. `younger_than` is a modification time in
+    nanoseconds that the new file must exceed, for readers who look at nothing else.
     """
+    with _written_beside(path, content) as (temporary, target):
+        if younger_than is not None and temporary.stat().st_mtime_ns <= younger_than:
+            later = younger_than + 10_000_000
+            os.utime(temporary, ns=(later, later))
+        temporary.replace(target)
+        _flush_directory(target.parent)
+
+
+def probe_room(path: Path) -> None:
+    """`FileError` unless a few kilobytes could be written beside the file now."""
+    with _written_beside(path, b" " * 8192):
+        pass
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[tuple[Path, Path]]:
+    """A temporary file beside the target with this content on disk; gone afterwards unless it was renamed."""
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f"{target.name}.tmp.{os.getpid()}.{uuid.uuid4()}")
     try:
@@ -85,13 +103,13 @@ def replace_private(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
-        _flush_directory(target.parent)
+        yield temporary, target
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         remedy = "make room or mend the permissions; nothing was changed"
         raise FileError(path, f"cannot be written ({reason(error)})", remedy) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def make_private_directory(directory: Path) -> None:

@@ -22,6 +22,8 @@ STRATEGIES: tuple[Strategy, ...] = ("single", "fill-first", "round-robin", "leas
 
 Status = Literal["healthy", "resting", "exhausted", "needs-login", "disabled", "excluded"]
 
+ModelOf = Callable[[Account], str | None]
+
 _ALL = ""  # the model under which the state of the account as a whole is kept
 _PATIENCE = 3  # transient faults in a row before the only account rests
 _PROBE_LIMIT = 120.0  # seconds after which a probe that never reported no longer blocks the next one
@@ -135,7 +137,7 @@ class Pool:
 
     def pick(
         self,
-        model: str,
+        model: str | ModelOf,
         *,
         tried: Collection[str] = (),
         wanted: str | None = None,
@@ -144,7 +146,7 @@ class Pool:
         """The account for the next attempt.
 
         Args:
-            model: the upstream's name of the model.
+            model: the upstream's name of the model, or what gives it for an account (None: it has no such model).
             tried: accounts that this exchange has used up.
             wanted: the account that the client asked for by name.
             stickiness: calls of equal stickiness stay on one account while it is well.
@@ -256,8 +258,8 @@ class Pool:
         keys = dict.fromkeys(((account, _ALL), (account, model)))
         return [state for key in keys if (state := self._states.get(key))]
 
-    def _blocked(self, account: Account, model: str, now: float) -> bool:
-        if account.name in self._disabled:
+    def _blocked(self, account: Account, model: str | None, now: float) -> bool:
+        if model is None or account.name in self._disabled:
             return True
         if account.models is not None and model and model not in account.models:
             return True
@@ -294,7 +296,9 @@ class Pool:
             case _:
                 return Choice(free[0], "first in order", healthy=True)
 
-    def _nothing(self, candidates: list[Account], model: str, tried: Collection[str], wanted: str | None) -> NoAccount:
+    def _nothing(
+        self, candidates: list[Account], models: dict[str, str | None], tried: Collection[str], wanted: str | None
+    ) -> NoAccount:
         if wanted is not None and not candidates:
             names = ", ".join(self._accounts) or "none"
             return NoAccount(f"there is no account {wanted[:80]!r}; accounts: {names}", None, [])
@@ -307,6 +311,10 @@ class Pool:
         for account in candidates:
             if account.name in self._disabled:
                 reasons.append(f"'{account.name}' is disabled; `qwen.account.reset {account.name}` enables it")
+                continue
+            model = models[account.name]
+            if model is None:
+                reasons.append(f"'{account.name}' has no such model")
                 continue
             if account.models is not None and model not in account.models:
                 reasons.append(f"'{account.name}' is limited to {', '.join(account.models)}")

@@ -7,7 +7,7 @@ is: the stream ends with an error event. An error hidden in a 200 is seen before
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from qwen_auth.account import Account
@@ -35,9 +35,17 @@ class Broken(Exception):
 
 
 class Encoder(Protocol):
-    """Puts the exchange's call into the words of one account's upstream."""
+    """Puts an exchange's call into the words of one account's upstream."""
 
-    def __call__(self, account: Account, model: str, *, output_ceiling: int | None) -> Encoded: ...
+    def model_of(self, account: Account) -> str | None:
+        """The account's name for the model that was asked for; None when it has none."""
+
+    def encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
+        """The call for this account.
+
+        Raises:
+            BadRequest: something in it cannot be sent and must not be dropped.
+        """
 
 
 Observe = Callable[[Exchange, Attempt], Awaitable[None]]
@@ -71,7 +79,7 @@ class Attempts:
         self._clock = clock
         self.ceilings: dict[str, int] = {}
 
-    async def run(self, exchange: Exchange, encode: Encoder, delivery: Delivery) -> None:
+    async def run(self, exchange: Exchange, encoder: Encoder, delivery: Delivery) -> None:
         """Answer the exchange: `n` answers are asked for at once and come interleaved.
 
         Raises:
@@ -82,12 +90,12 @@ class Attempts:
         try:
             async with asyncio.timeout(self.limits.total):
                 if exchange.call.choices == 1:
-                    await self._branch(exchange, encode, delivery, 0)
+                    await self._branch(exchange, encoder, delivery, 0)
                     return
                 try:
                     async with asyncio.TaskGroup() as group:
                         for number in range(exchange.call.choices):
-                            group.create_task(self._branch(exchange, encode, delivery, number))
+                            group.create_task(self._branch(exchange, encoder, delivery, number))
                 except* (OpenAIError, Broken) as failures:
                     raise failures.exceptions[0] from None
         except TimeoutError:
@@ -98,7 +106,7 @@ class Attempts:
                 should_retry=False,
             ) from None
 
-    async def _branch(self, exchange: Exchange, encode: Encoder, delivery: Delivery, number: int) -> None:
+    async def _branch(self, exchange: Exchange, encoder: Encoder, delivery: Delivery, number: int) -> None:
         """One choice of the answer, with as many attempts as it takes."""
         tried: dict[str, int] = {}
         used_up: set[str] = set()
@@ -106,13 +114,13 @@ class Attempts:
         waited_until = self._clock() + self.limits.wait
         made = 0
         while True:
-            choice = await self._pick(exchange, used_up, last, waited_until)
+            choice = await self._pick(exchange, encoder, used_up, last, waited_until)
             account = choice.account
             if made and not (choice.healthy and account.name not in tried) and not self._budget.withdraw():
-                self.pool.failed(account.name, exchange.model, None)
+                self._release(account, encoder)
                 raise self._give_up(last)
             made += 1
-            fault = await self._one(exchange, encode, delivery, number, choice)
+            fault = await self._one(exchange, encoder, delivery, number, choice)
             if fault is None:
                 return
             verdict = judge(fault)
@@ -132,6 +140,7 @@ class Attempts:
     async def _pick(
         self,
         exchange: Exchange,
+        encoder: Encoder,
         used_up: set[str],
         last: tuple[Verdict, Fault, Account] | None,
         waited_until: float,
@@ -140,7 +149,7 @@ class Attempts:
         while True:
             try:
                 return self.pool.pick(
-                    exchange.model,
+                    encoder.model_of,
                     tried=used_up,
                     wanted=exchange.wanted_account,
                     stickiness=exchange.call.stickiness,
@@ -160,16 +169,16 @@ class Attempts:
                 used_up.clear()
 
     async def _one(
-        self, exchange: Exchange, encode: Encoder, delivery: Delivery, number: int, choice: Choice
+        self, exchange: Exchange, encoder: Encoder, delivery: Delivery, number: int, choice: Choice
     ) -> Fault | None:
         """One attempt; None when the answer was delivered."""
         account = choice.account
         try:
-            encoded = encode(account, exchange.model, output_ceiling=self.ceilings.get(exchange.model))
+            encoded = encoder.encode(account, self.ceilings)
         except BadRequest:
-            self.pool.failed(account.name, exchange.model, None)
+            self._release(account, encoder)
             raise
-        exchange.account, exchange.why = account.name, choice.why
+        exchange.account, exchange.why, exchange.model = account.name, choice.why, encoded.model
         exchange.note(encoded.notices)
         attempt = Attempt(
             number=len(exchange.attempts) + 1,
@@ -190,20 +199,24 @@ class Attempts:
             settled = True
         finally:
             if not settled:  # cancelled, or a fault of our own: the account is not to blame
-                self.pool.failed(account.name, exchange.model, None)
+                self.pool.failed(account.name, encoded.model, None)
                 attempt.ended = time.time()
         attempt.ended = time.time()
         if fault is None:
-            self.pool.succeeded(account.name, exchange.model)
+            self.pool.succeeded(account.name, encoded.model)
             return None
         verdict = judge(fault)
         attempt.fault, attempt.verdict = fault, verdict.name
-        self.pool.failed(account.name, exchange.model, rest_of(verdict, fault))
+        self.pool.failed(account.name, encoded.model, rest_of(verdict, fault))
         if self._observe:
             await self._observe(exchange, attempt)
         if attempt.shown:
             raise Broken(fault)
         return fault
+
+    def _release(self, account: Account, encoder: Encoder) -> None:
+        """The account was picked but not used."""
+        self.pool.failed(account.name, encoder.model_of(account) or "", None)
 
     def _give_up(self, last: tuple[Verdict, Fault, Account] | None, retry_after: float | None = None) -> OpenAIError:
         assert last is not None

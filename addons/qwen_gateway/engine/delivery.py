@@ -25,7 +25,7 @@ class Client(Protocol):
     async def send(self, data: bytes) -> None: ...
 
     async def end(self, *, torn: bool) -> None:
-        """The answer is complete; `torn` when it ends with an error that the client must not take for an end."""
+        """The answer ends; `torn` when it must not look complete."""
 
 
 class Delivery:
@@ -74,8 +74,10 @@ class Delivery:
         self._exchange.usage = self.writer.usage
         async with self._lock:
             if self._begun:
-                await self._client.send(sse.data_line(error.encode()))
-                await self._client.end(torn=True)
+                # The event says that the answer failed. Cutting the connection as well would lose it: fetch() in Node
+                # throws away what it has not handed out when a body breaks off.
+                await self._client.send(self.writer.fail(error))
+                await self._client.end(torn=False)
                 return
             self._begun = True
             body = error.encode()

@@ -1,4 +1,4 @@
-"""One attempt's talk with an upstream: send, wait for the first content, pass on what comes; every fault is returned."""
+"""One attempt's talk with an upstream: send, wait for the first content, pass on what comes; faults are returned."""
 
 import asyncio
 import time

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import control, faces, keys
+from . import control, faces, keys, responses
 from .chat import chat
 from .embeddings import embeddings
 from .errors import ROWS, Refused
@@ -23,6 +23,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "chat/completions"): chat,
     ("POST", "embeddings"): embeddings,
     ("GET", "models"): list_models,
+    ("POST", "responses"): responses.create,
 }
 NATIVE_ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "models"): native,
@@ -65,6 +66,8 @@ class App:
                 reply = _handler(call)(call)
             except Refused as refused:
                 reply = error_reply(refused.row, call.request_id, call.asked.shape)
+        if call.entered:
+            reply.after = lambda: self.state.windows.leave(call.account)
         if face.kind == "dashscope" and reply.header("server") is None:
             reply.headers += _gateway_headers(call)
         return faults.whole(reply)
@@ -114,10 +117,15 @@ def _handler(call: Call) -> Handler:
         return tokenize
     if call.face.kind in {"ollama", "vllm", "openrouter"} and method == "GET" and rest.startswith("models/"):
         return one_model
+    if rest.startswith("responses/") and call.face.kind == "dashscope":
+        stored = {"GET": responses.retrieve, "DELETE": responses.delete}
+        return stored.get(method, _wrong_method)
     known = {path for _, path in routes}
-    if rest in known:
-        raise Refused(ROWS["method-not-allowed"])
-    return _nowhere
+    return _wrong_method if rest in known else _nowhere
+
+
+def _wrong_method(_: Call) -> Reply:
+    raise Refused(ROWS["method-not-allowed"])
 
 
 def _nowhere(call: Call) -> Reply:

@@ -49,7 +49,8 @@ def find_model(call: Call) -> Model:
 
 def enter(call: Call, model: str) -> None:
     """Count the call in its account's windows, or refuse it."""
-    call.state.windows.enter(call.key_name or "", call.key, model, call.now)
+    call.state.windows.enter(call.account, call.key, model, call.now)
+    call.entered = True
 
 
 def make_answer(call: Call, wish: Wish, prompt: int, *, name: str | None = None) -> Answer:
@@ -60,6 +61,9 @@ def make_answer(call: Call, wish: Wish, prompt: int, *, name: str | None = None)
     if variants.hides_thoughts(call.face.kind, body):
         speeches = tuple(replace(speech, thoughts="") for speech in speeches)
     options = body.get("stream_options")
+    details = {"text_tokens": prompt}
+    if dialect.usage_key:
+        details |= call.state.cache.look(call.account, wish.model, body, call.now)
     return Answer(
         id=dialect.id_prefix + call.request_id,
         created=int(call.now),
@@ -67,7 +71,7 @@ def make_answer(call: Call, wish: Wish, prompt: int, *, name: str | None = None)
         dialect=dialect,
         speeches=speeches,
         prompt_tokens=prompt,
-        prompt_details={"text_tokens": prompt},
+        prompt_details=details,
         thinking=wish.thinking,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
         top_logprobs=int(body.get("top_logprobs") or 0) if body.get("logprobs") is True else None,
@@ -78,7 +82,7 @@ def give(call: Call, answer: Answer) -> Reply:
     """Write the answer, streamed or whole, with the faults that change it."""
     answer = call.faults.answer(answer)
     used = answer.prompt_tokens + sum(one.reasoning_tokens + one.text_tokens for one in answer.speeches)
-    call.state.windows.spend(call.key_name or "", call.key, call.object["model"], call.now, used)
+    call.state.windows.spend(call.account, call.object["model"], call.now, used)
     headers = [("x-generation-id", answer.id)] if call.face.kind == "openrouter" else []
     if call.object.get("stream") is not True:
         return json_reply(200, chunks.completion(answer), headers)

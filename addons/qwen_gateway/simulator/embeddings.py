@@ -28,7 +28,7 @@ def embeddings(call: Call) -> Reply:
     if form not in {"float", "base64"}:
         raise invalid(f"'{form}' is not one of ['float', 'base64'] - 'encoding_format'")
     used = sum(tokens.count(row) for row in rows)
-    call.state.windows.spend(call.key_name or "", call.key, model.id, call.now, used)
+    call.state.windows.spend(call.account, model.id, call.now, used)
     items: list[JsonObject] = []
     for index, row in enumerate(rows):
         vector = embed(row, wanted or model.default)

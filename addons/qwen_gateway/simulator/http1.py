@@ -28,7 +28,7 @@ class Http1(Peer):
         super().__init__(transport, log.connect("1.1", tls=tls), closed)
         self.application = application
         self.log = log
-        self.h11 = h11.Connection(h11.SERVER)
+        self.h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 18)
         self.received: Received | None = None
         self.body = bytearray()
         self.task: asyncio.Task[None] | None = None

@@ -21,8 +21,10 @@ class Limits:
 
     rpm: int | None = None
     tpm: int | None = None
+    rps: int | None = None
+    """Requests within one second; the services set it to RPM / 60."""
     burst: int | None = None
-    """Requests within one second that are taken for a surge; by default RPM / 60, at least one, if `rpm` is set."""
+    """Requests within one second that are taken for a surge."""
     concurrency: int | None = None
     hour5: int | None = None
     week: int | None = None

@@ -57,6 +57,9 @@ async def play(reply: Reply, stream: Stream) -> None:
         logger.exception("the simulator failed while answering %s %s", received.method, received.target)
         received.dropped = True
         stream.drop(Drop())
+    finally:
+        if reply.after is not None:
+            reply.after()
     received.ended_at = time.time()
 
 

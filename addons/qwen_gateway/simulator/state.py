@@ -5,6 +5,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from .cache import Cache
 from .faces import Face
 from .faults import Faults
 from .faults.table import Asked
@@ -27,6 +28,7 @@ class State:
     keys: dict[str, Key] = field(default_factory=dict)
     script: Script = field(default_factory=Script)
     windows: Windows = field(default_factory=Windows)
+    cache: Cache = field(default_factory=Cache)
     stored: dict[str, JsonObject] = field(default_factory=dict)
     """Objects of the Responses face, by id."""
     _ids: int = 0
@@ -42,6 +44,7 @@ class State:
         self.log.clear()
         self.script.clear()
         self.windows.clear()
+        self.cache.clear()
         self.stored.clear()
         self._ids = 0
 
@@ -62,6 +65,13 @@ class Call:
     faults: Faults
     asked: Asked
     now: float
+    entered: bool = False
+    """The call is counted as running in its account's windows."""
+
+    @property
+    def account(self) -> str:
+        """The Alibaba account behind the key: windows and caches belong to it."""
+        return self.key.account or self.key_name or ""
 
     @property
     def object(self) -> JsonObject:

@@ -1,6 +1,6 @@
 """Rate limits and quotas (upstream.md 4.6, 4.7): per Alibaba account and model, by the given clock.
 
-RPM and TPM slide over 60 seconds, the burst over one; the plan's five hours roll, its week ends on
+RPM and TPM slide over 60 seconds, RPS and the burst over one; the plan's five hours roll, its week ends on
 Monday 00:00 UTC+8, its month is taken as 30 days from the first use, Token Plan's seven days run
 from the first use.
 """
@@ -40,10 +40,10 @@ class Windows:
         """Nobody has used anything."""
         self._uses.clear()
 
-    def enter(self, name: str, key: Key, model: str, now: float) -> None:
-        """Count one call, or refuse it; a refused call is not counted."""
+    def enter(self, account: str, key: Key, model: str, now: float) -> None:
+        """Count one call, or refuse it; a refused call is not counted. Who is let in must `leave`."""
         limits = key.limits
-        use = self._uses.setdefault(key.account or name, _Use())
+        use = self._uses.setdefault(account, _Use())
         calls = use.calls.setdefault(model, deque())
         tokens = use.tokens.setdefault(model, deque())
         while calls and calls[0] <= now - 60:
@@ -69,22 +69,25 @@ class Windows:
             raise refuse("token-plan-quota")
         if limits.rpm is not None and len(calls) >= limits.rpm:
             raise refuse("token-plan-rate" if key.plan == "token" else "rate-quota")
+        if limits.rps is not None and sum(at > now - 1 for at in calls) >= limits.rps:
+            raise refuse("limit-requests")
         if limits.burst is not None and sum(at > now - 1 for at in calls) >= limits.burst:
             raise refuse("burst-rate")
         if limits.tpm is not None and sum(count for _, count in tokens) >= limits.tpm:
             raise refuse("insufficient-quota")
 
+        use.running += 1
         calls.append(now)
         use.hours5.append(now)
         use.week = (week, weekly + 1)
         use.month = (month[0], month[1] + 1)
         use.credits7 = (credits7[0], credits7[1] + 1)
 
-    def spend(self, name: str, key: Key, model: str, now: float, tokens: int) -> None:
+    def spend(self, account: str, model: str, now: float, tokens: int) -> None:
         """Count the tokens of a call that was let in."""
-        use = self._uses.setdefault(key.account or name, _Use())
+        use = self._uses.setdefault(account, _Use())
         use.tokens.setdefault(model, deque()).append((now, tokens))
 
-    def run(self, name: str, key: Key, step: int) -> None:
-        """Count a running call (+1) or its end (-1)."""
-        self._uses.setdefault(key.account or name, _Use()).running += step
+    def leave(self, account: str) -> None:
+        """A call that was let in is over."""
+        self._uses.setdefault(account, _Use()).running -= 1

@@ -55,6 +55,8 @@ class Reply:
     """What happens before the headers."""
     lie: int = 0
     """Added to the Content-Length of a body of bytes."""
+    after: Callable[[], None] | None = None
+    """Called when the answer is over, however it ends."""
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in lower case."""
