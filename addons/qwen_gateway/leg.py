@@ -1,0 +1,290 @@
+"""The upstream side of mitmproxy's HTTP layer, played by our own tasks. All of mitmproxy's internals live in this file.
+
+mitmproxy can neither stream an answer that an addon makes nor try again before the first byte. So for a call of ours we
+put a pseudo connection into the HTTP layer's table of connections; the layer takes it for an open connection to the
+upstream, sends the request there, and a task of ours answers. What we rely on (mitmproxy 12.2, `tests/test_leg.py`
+holds it to that):
+
+* the `next_layer` hook shows every layer chosen for a connection, `HttpLayer` among them, linked by `child_layer`;
+* `HttpLayer.connections` maps connections to layers; `get_connection` reuses an open `Server` of the wanted address;
+* `HttpLayer.streams` holds the `HttpStream`s, each with its `flow`;
+* an `events.ConnectionEvent` given to `ConnectionHandler.server_event` reaches the layer registered for its connection,
+  through every outer layer that knows the connection (`CONNECT`: an outer `HttpLayer` and its `HttpStream`);
+* a client that goes away becomes `RequestProtocolError` on the pseudo connection;
+* errors that mitmproxy makes itself go to the client's layer as `ResponseProtocolError`: `ErrorPages` rewrites them.
+"""
+
+import asyncio
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from mitmproxy import ctx, http
+from mitmproxy.connection import Client, ConnectionState, Server
+from mitmproxy.net.http import status_codes
+from mitmproxy.proxy import events, layer
+from mitmproxy.proxy.commands import Command
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, is_h3_alpn
+from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Server
+from mitmproxy.proxy.layers.http._http2 import Http2Server
+from mitmproxy.proxy.layers.http._http3 import Http3Server
+from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.utils import asyncio_utils
+
+from qwen_gateway.engine.delivery import Headers
+from qwen_gateway.openai.errors import OpenAIError
+
+Serve = Callable[["LegClient"], Awaitable[None]]
+"""Answers one request through the client it is given."""
+
+TORN = ErrorCode.CANCEL
+"""How a stream without an end is cut: the connection (HTTP/1) or the stream (HTTP/2); nothing looks complete."""
+
+
+@dataclass
+class Arrived(events.ConnectionEvent):
+    """Our task has something for the stream behind the pseudo connection."""
+
+    http: HttpEvent
+
+
+class Leg(HttpConnection):
+    """The layer of one pseudo connection: requests start tasks, what the tasks have becomes events."""
+
+    def __init__(self, context: Any, server: Server, handler: ConnectionHandler) -> None:
+        super().__init__(context, server)
+        self._handler = handler
+        self._waiting: dict[int, http.Request] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self.serves: weakref.WeakKeyDictionary[http.Request, Serve] = weakref.WeakKeyDictionary()
+
+    def _handle_event(self, event: events.Event) -> Iterator[Command]:  # type: ignore[override]
+        if isinstance(event, Arrived):
+            yield ReceiveHttp(event.http)
+        elif isinstance(event, RequestHeaders):
+            self._waiting[event.stream_id] = event.request
+        elif isinstance(event, RequestEndOfMessage):
+            request = self._waiting.pop(event.stream_id)
+            self._start(event.stream_id, request)
+        elif isinstance(event, RequestProtocolError):
+            self._waiting.pop(event.stream_id, None)
+            if task := self._tasks.get(event.stream_id):
+                task.cancel("the client went away")
+
+    def _start(self, stream_id: int, request: http.Request) -> None:
+        serve = self.serves.pop(request)
+        assert isinstance(self.conn, Server)
+        client = LegClient(self._handler, self.conn, stream_id, request)
+        task = asyncio_utils.create_task(
+            self._run(serve, client), name="qwen exchange", keep_ref=True, client=self._handler.client.peername
+        )
+        self._tasks[stream_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(stream_id, None))
+
+    async def _run(self, serve: Serve, client: "LegClient") -> None:
+        try:
+            await serve(client)
+        finally:
+            await client.close()
+
+
+class LegClient:
+    """The client of one exchange, seen from our task: `begin`, `send`, `end` (engine.delivery.Client)."""
+
+    def __init__(self, handler: ConnectionHandler, server: Server, stream_id: int, request: http.Request) -> None:
+        self._handler = handler
+        self._server = server
+        self._stream_id = stream_id
+        self._request = request
+        self._ended = False
+
+    async def begin(self, status: int, headers: Headers, *, streamed: bool) -> None:
+        """Send the head of the answer."""
+        now = time.time()
+        response = http.Response(
+            self._request.data.http_version,
+            status,
+            b"" if self._request.is_http2 else status_codes.RESPONSES.get(status, "").encode(),
+            http.Headers([(name.encode(), value.encode("latin-1", "replace")) for name, value in headers]),
+            None,
+            None,
+            now,
+            None,
+        )
+        if not self._request.is_http2:
+            response.headers["transfer-encoding"] = "chunked"
+        response.stream = streamed
+        await self._give(ResponseHeaders(self._stream_id, response, False))
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes; waits while the client is slower than we are."""
+        await self._give(ResponseData(self._stream_id, data))
+        await self._handler.drain_writers()  # type: ignore[no-untyped-call]
+
+    async def end(self, *, torn: bool) -> None:
+        """The answer is complete, or cut so that no client takes it for complete."""
+        if self._ended:
+            return
+        self._ended = True
+        await self._give(
+            ResponseProtocolError(self._stream_id, "the upstream's answer broke off", TORN)
+            if torn
+            else ResponseEndOfMessage(self._stream_id)
+        )
+
+    async def close(self) -> None:
+        """Whatever happened, the stream ends: a task that stopped without an end tears it."""
+        await self.end(torn=True)
+
+    async def _give(self, event: HttpEvent) -> None:
+        await self._handler.server_event(Arrived(self._server, event))
+
+
+class Legs:
+    """Puts pseudo connections in place. One for the gateway; `watch` sees every HTTP layer, `attach` uses it."""
+
+    def __init__(self) -> None:
+        self._layers: weakref.WeakKeyDictionary[Client, weakref.WeakSet[HttpLayer]] = weakref.WeakKeyDictionary()
+
+    def watch(self, nextlayer: layer.NextLayer, errors: Callable[[HttpLayer], bool]) -> None:
+        """Remember the HTTP layers among those just chosen; `errors` says which get OpenAI's error pages."""
+        chosen = nextlayer.layer
+        while chosen is not None:
+            if isinstance(chosen, HttpLayer):
+                self._layers.setdefault(nextlayer.context.client, weakref.WeakSet()).add(chosen)
+                if errors(chosen):
+                    pages = ErrorPages(chosen.context)
+                    chosen.connections.setdefault(chosen.context.client, pages)  # type: ignore[arg-type]
+            chosen = getattr(chosen, "child_layer", None)
+
+    def attach(self, flow: http.HTTPFlow, serve: Serve) -> None:
+        """Have `serve` answer this flow instead of a server.
+
+        Raises:
+            LookupError: the flow has no live stream (a replay; see `gateway`).
+        """
+        owner = self._layer_of(flow)
+        handler = handler_of(flow.client_conn)
+        server = self._server(owner, flow, handler)
+        leg = owner.connections[server]
+        assert isinstance(leg, Leg)
+        leg.serves[flow.request] = serve
+
+    def _layer_of(self, flow: http.HTTPFlow) -> HttpLayer:
+        for candidate in self._layers.get(flow.client_conn, ()):
+            for stream in candidate.streams.values():
+                if getattr(stream, "flow", None) is flow:
+                    return candidate
+        raise LookupError("the flow has no live stream")
+
+    def _server(self, owner: HttpLayer, flow: http.HTTPFlow, handler: ConnectionHandler) -> Server:
+        """The pseudo connection for the flow's destination, made once per client connection."""
+        address = (flow.request.host, flow.request.port)
+        tls = flow.request.scheme == "https"
+        via, protocol = flow.server_conn.via, flow.server_conn.transport_protocol
+        for known, child in owner.connections.items():
+            if isinstance(known, Server) and isinstance(child, Leg) and known.address == address and known.tls == tls:
+                return known
+        server = Server(address=address, tls=tls, via=via, transport_protocol=protocol)
+        server.state = ConnectionState.OPEN
+        server.alpn = b"h2"  # one connection for all streams of the client, as HTTP/2 would have it
+        server.timestamp_start = server.timestamp_tcp_setup = time.time()
+        server.peername = server.sockname = None
+        owner.connections[server] = Leg(owner.context.fork(), server, handler)
+        outer: layer.Layer | None = None
+        for inner in owner.context.layers:
+            if inner is owner:
+                break
+            if isinstance(inner, HttpStream) and isinstance(outer, HttpLayer):
+                outer.connections[server] = inner  # so that events find their way in through a CONNECT
+            outer = inner
+        return server
+
+
+def handler_of(client: Client) -> ConnectionHandler:
+    """The handler of a live client connection, from mitmproxy's own table (as `Proxyserver.inject_event` finds it)."""
+    proxyserver = ctx.master.addons.get("proxyserver")  # type: ignore[no-untyped-call]
+    handler = proxyserver.connections.get(client.id)
+    if handler is None:
+        raise LookupError("the client's connection is gone")
+    assert isinstance(handler, ConnectionHandler)
+    return handler
+
+
+class ErrorPages:
+    """Stands before the client's layer and turns mitmproxy's own HTML error pages into OpenAI's form.
+
+    `HttpLayer` takes a layer for the client that is there already ("may have been set by client playback"); which
+    protocol it is for is known only when the layer starts.
+    """
+
+    CODES: ClassVar[dict[ErrorCode, tuple[int, str, str]]] = {
+        ErrorCode.REQUEST_TOO_LARGE: (413, "invalid_request_error", "request_too_large"),
+        ErrorCode.RESPONSE_TOO_LARGE: (502, "server_error", "upstream_malformed"),
+        ErrorCode.REQUEST_VALIDATION_FAILED: (400, "invalid_request_error", "invalid_request"),
+        ErrorCode.DESTINATION_UNKNOWN: (400, "invalid_request_error", "invalid_request"),
+        ErrorCode.GENERIC_CLIENT_ERROR: (400, "invalid_request_error", "invalid_request"),
+        ErrorCode.CONNECT_FAILED: (502, "server_error", "upstream_unreachable"),
+        ErrorCode.GENERIC_SERVER_ERROR: (502, "server_error", "upstream_torn"),
+        ErrorCode.RESPONSE_VALIDATION_FAILED: (502, "server_error", "upstream_malformed"),
+    }
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._child: HttpConnection | None = None
+        self._begun: set[int] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._child, name)
+
+    def _protocol(self) -> HttpConnection:
+        """The client's layer, chosen as `HttpLayer` chooses it."""
+        alpn = self._context.client.alpn
+        if is_h3_alpn(alpn):
+            return Http3Server(self._context.fork())
+        return Http2Server(self._context.fork()) if alpn == b"h2" else Http1Server(self._context.fork())
+
+    def handle_event(self, event: events.Event) -> Iterator[Command]:
+        """Pass everything on but an error page that would be HTML."""
+        if self._child is None:
+            self._child = self._protocol()
+        if isinstance(event, ResponseHeaders):
+            self._begun.add(event.stream_id)
+        elif isinstance(event, ResponseEndOfMessage):
+            self._begun.discard(event.stream_id)
+        elif isinstance(event, ResponseProtocolError):
+            known = self.CODES.get(event.code)
+            if known and event.stream_id not in self._begun:
+                yield from self._page(event, *known)
+                return
+            self._begun.discard(event.stream_id)
+        yield from self._child.handle_event(event)
+
+    def _page(self, event: ResponseProtocolError, status: int, kind: str, code: str) -> Iterator[Command]:
+        assert self._child is not None
+        multiplexed = self._context.client.alpn not in (None, b"", b"http/1.1")
+        body = OpenAIError(f"{event.message.rstrip('.')}.", status=status, type=kind, code=code).encode()
+        response = http.Response.make(status, body, {"content-type": "application/json"})
+        if multiplexed:
+            response.data.http_version = b"HTTP/2.0"
+        else:
+            response.headers["connection"] = "close"
+        for part in (ResponseHeaders(event.stream_id, response, False), ResponseData(event.stream_id, body)):
+            yield from self._child.handle_event(part)
+        # Half a request may still be coming. The page is complete by its length; over HTTP/1 the connection closes.
+        last = ResponseEndOfMessage(event.stream_id) if multiplexed else event
+        yield from self._child.handle_event(last)
