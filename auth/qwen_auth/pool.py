@@ -156,13 +156,16 @@ class Pool:
         """
         now = self._clock()
         candidates = self._candidates(wanted)
+        models = {account.name: model if isinstance(model, str) else model(account) for account in candidates}
         free = [
-            account for account in candidates if account.name not in tried and not self._blocked(account, model, now)
+            account
+            for account in candidates
+            if account.name not in tried and not self._blocked(account, models[account.name], now)
         ]
         if not free:
-            raise self._nothing(candidates, model, tried, wanted)
+            raise self._nothing(candidates, models, tried, wanted)
         choice = self._choose(free, stickiness, wanted)
-        states = self._known(choice.account.name, model)
+        states = self._known(choice.account.name, models[choice.account.name] or _ALL)
         unwell = [state for state in states if state.status != "healthy"]
         for state in unwell:
             state.probing_since = now
