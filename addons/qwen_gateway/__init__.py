@@ -1,3 +1,21 @@
 """qwen-gateway: any OpenAI client on Qwen, as a mitmproxy addon."""
 
+from collections.abc import Sequence
+
 __version__ = "0.1.0"
+
+
+def default_addons() -> Sequence[object]:
+    """Every addon, in the order in which mitmproxy asks them, put together around one engine."""
+    from qwen_gateway.accounts import Accounts
+    from qwen_gateway.door import Door
+    from qwen_gateway.engine.engine import Engine
+    from qwen_gateway.gateway import Gateway
+    from qwen_gateway.health import Health
+    from qwen_gateway.host import Host
+    from qwen_gateway.leg import Legs
+    from qwen_gateway.model_lists import ModelLists
+
+    engine = Engine()
+    legs = Legs()
+    return [Host(), Accounts(engine), Door(legs), Health(engine), ModelLists(engine), Gateway(engine, legs)]

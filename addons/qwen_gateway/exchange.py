@@ -40,7 +40,7 @@ class Attempt:
     verdict: str | None = None
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Exchange:
     """One call.
 

@@ -103,7 +103,7 @@ class Leg(HttpConnection):
 
 
 class LegClient:
-    """The client of one exchange, seen from our task: `begin`, `send`, `end` (engine.delivery.Client)."""
+    """The client of one exchange, seen from our task: see `engine.delivery.Client`."""
 
     def __init__(self, handler: ConnectionHandler, server: Server, stream_id: int, request: http.Request) -> None:
         self._handler = handler
@@ -112,10 +112,27 @@ class LegClient:
         self._request = request
         self._ended = False
 
-    async def begin(self, status: int, headers: Headers, *, streamed: bool) -> None:
-        """Send the head of the answer."""
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send the whole answer."""
+        self._ended = True
+        response = self._response(status, headers)
+        response.headers["content-length"] = str(len(body))
+        await self._give(ResponseHeaders(self._stream_id, response, not body))
+        if body:
+            await self._give(ResponseData(self._stream_id, body))
+        await self._give(ResponseEndOfMessage(self._stream_id))
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Begin a stream."""
+        response = self._response(status, headers)
+        if not self._request.is_http2:
+            response.headers["transfer-encoding"] = "chunked"
+        response.stream = True
+        await self._give(ResponseHeaders(self._stream_id, response, False))
+
+    def _response(self, status: int, headers: Headers) -> http.Response:
         now = time.time()
-        response = http.Response(
+        return http.Response(
             self._request.data.http_version,
             status,
             b"" if self._request.is_http2 else status_codes.RESPONSES.get(status, "").encode(),
@@ -125,15 +142,11 @@ class LegClient:
             now,
             None,
         )
-        if not self._request.is_http2:
-            response.headers["transfer-encoding"] = "chunked"
-        response.stream = streamed
-        await self._give(ResponseHeaders(self._stream_id, response, False))
 
     async def send(self, data: bytes) -> None:
         """Send bytes; waits while the client is slower than we are."""
         await self._give(ResponseData(self._stream_id, data))
-        await self._handler.drain_writers()  # type: ignore[no-untyped-call]
+        await self._handler.drain_writers()
 
     async def end(self, *, torn: bool) -> None:
         """The answer is complete, or cut so that no client takes it for complete."""
@@ -154,11 +167,35 @@ class LegClient:
         await self._handler.server_event(Arrived(self._server, event))
 
 
+Hidden = weakref.WeakKeyDictionary[http.Request, dict[str, str]]
+
+
+class Courier:
+    """Stands before a real server's layer: what was hidden from the flow joins the request on its way out."""
+
+    def __init__(self, child: layer.Layer, hidden: Hidden) -> None:
+        self._child = child
+        self._hidden = hidden
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._child, name)
+
+    def handle_event(self, event: events.Event) -> Iterator[Command]:
+        """Pass everything on; request heads with what belongs to them."""
+        if isinstance(event, RequestHeaders) and (secrets := self._hidden.pop(event.request, None)):
+            request = event.request.copy()
+            for name, value in secrets.items():
+                request.headers[name] = value
+            event = RequestHeaders(event.stream_id, request, event.end_stream, event.replay_flow)
+        yield from self._child.handle_event(event)
+
+
 class Legs:
     """Puts pseudo connections in place. One for the gateway; `watch` sees every HTTP layer, `attach` uses it."""
 
     def __init__(self) -> None:
         self._layers: weakref.WeakKeyDictionary[Client, weakref.WeakSet[HttpLayer]] = weakref.WeakKeyDictionary()
+        self._hidden: Hidden = weakref.WeakKeyDictionary()
 
     def watch(self, nextlayer: layer.NextLayer, errors: Callable[[HttpLayer], bool]) -> None:
         """Remember the HTTP layers among those just chosen; `errors` says which get OpenAI's error pages."""
@@ -183,6 +220,21 @@ class Legs:
         leg = owner.connections[server]
         assert isinstance(leg, Leg)
         leg.serves[flow.request] = serve
+
+    def hide(self, flow: http.HTTPFlow, secrets: dict[str, str]) -> None:
+        """Keep these headers out of a flow that passes through to a real server; `Courier` adds them on the way."""
+        self._hidden[flow.request] = {name: value for name, value in secrets.items() if not name.startswith("?")}
+        for owner in self._layers.get(flow.client_conn, ()):
+            for connection in list(owner.connections):
+                if isinstance(connection, Server):
+                    self.seal(flow.client_conn, connection)
+
+    def seal(self, client: Client, server: Server) -> None:
+        """Put a courier before the layer of a real server."""
+        for owner in self._layers.get(client, ()):
+            child = owner.connections.get(server)
+            if child is not None and not isinstance(child, Leg | Courier):
+                owner.connections[server] = Courier(child, self._hidden)  # type: ignore[assignment]
 
     def _layer_of(self, flow: http.HTTPFlow) -> HttpLayer:
         for candidate in self._layers.get(flow.client_conn, ()):
@@ -217,7 +269,7 @@ class Legs:
 
 def handler_of(client: Client) -> ConnectionHandler:
     """The handler of a live client connection, from mitmproxy's own table (as `Proxyserver.inject_event` finds it)."""
-    proxyserver = ctx.master.addons.get("proxyserver")  # type: ignore[no-untyped-call]
+    proxyserver = ctx.master.addons.get("proxyserver")
     handler = proxyserver.connections.get(client.id)
     if handler is None:
         raise LookupError("the client's connection is gone")
@@ -263,7 +315,8 @@ class ErrorPages:
         if self._child is None:
             self._child = self._protocol()
         if isinstance(event, ResponseHeaders):
-            self._begun.add(event.stream_id)
+            if event.response.status_code >= 200:
+                self._begun.add(event.stream_id)
         elif isinstance(event, ResponseEndOfMessage):
             self._begun.discard(event.stream_id)
         elif isinstance(event, ResponseProtocolError):

@@ -129,6 +129,10 @@ class Pool:
         """Every account, in order."""
         return list(self._accounts.values())
 
+    def serving(self) -> list[Account]:
+        """The accounts that the strategy uses and nobody disabled."""
+        return self._candidates(None)
+
     def replace(self, accounts: Iterable[Account]) -> None:
         """Take a new list; what is known of accounts that stay is kept."""
         self._accounts = {account.name: account for account in accounts}

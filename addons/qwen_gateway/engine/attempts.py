@@ -74,7 +74,7 @@ class Attempts:
         self.limits = limits
         self._transport = transport
         self._budget = budget or RetryBudget()
-        self._observe = observe
+        self.observe = observe
         self._sleep = sleep
         self._clock = clock
         self.ceilings: dict[str, int] = {}
@@ -190,8 +190,8 @@ class Attempts:
             body=encoded.body,
         )
         exchange.attempts.append(attempt)
-        if self._observe:
-            await self._observe(exchange, attempt)
+        if self.observe:
+            await self.observe(exchange, attempt)
         reception = Reception(self._transport, self.limits, exchange, delivery, number)
         settled = False
         try:
@@ -208,8 +208,8 @@ class Attempts:
         verdict = judge(fault)
         attempt.fault, attempt.verdict = fault, verdict.name
         self.pool.failed(account.name, encoded.model, rest_of(verdict, fault))
-        if self._observe:
-            await self._observe(exchange, attempt)
+        if self.observe:
+            await self.observe(exchange, attempt)
         if attempt.shown:
             raise Broken(fault)
         return fault

@@ -4,6 +4,7 @@ Whatever goes wrong becomes exactly one error: with its own status while nothing
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from qwen_gateway.codec import sse
@@ -20,12 +21,17 @@ Headers = list[tuple[str, str]]
 class Client(Protocol):
     """Where the answer goes: a leg of mitmproxy's, or a list in a test."""
 
-    async def begin(self, status: int, headers: Headers, *, streamed: bool) -> None: ...
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """The whole answer at once."""
 
-    async def send(self, data: bytes) -> None: ...
+    async def begin(self, status: int, headers: Headers) -> None:
+        """A stream begins."""
+
+    async def send(self, data: bytes) -> None:
+        """More of the stream; waits while the client is slower than we are."""
 
     async def end(self, *, torn: bool) -> None:
-        """The answer ends; `torn` when it must not look complete."""
+        """The stream ends; `torn` when it must not look complete."""
 
 
 class Delivery:
@@ -34,6 +40,8 @@ class Delivery:
     Args:
         hold: seconds for which headers wait for the first content; then a stream begins with a comment.
         keep_alive: seconds of silence after which a stream gets a comment.
+        headers: added to every answer (CORS).
+        ended: told that the exchange ended, before the last bytes go out.
     """
 
     def __init__(
@@ -44,10 +52,14 @@ class Delivery:
         *,
         hold: float,
         keep_alive: float,
+        headers: Headers,
+        ended: Callable[[], None],
     ) -> None:
         self._exchange = exchange
         self._client = client
         self.writer = writer
+        self._extra = headers
+        self._ended = ended
         self._lock = asyncio.Lock()
         self._begun = False
         self._beats: set[asyncio.Task[None]] = set()
@@ -65,26 +77,37 @@ class Delivery:
         """The answer is complete."""
         self.stop()
         self._exchange.usage = self.writer.usage
-        await self._send(self.writer.end())
-        await self._client.end(torn=False)
+        last = self.writer.end()
+        self._exchange.end("finished")
+        async with self._lock:
+            if self._exchange.call.stream:
+                if not self._begun:
+                    await self._begin()
+                await self._client.send(last)
+                self._ended()
+                await self._client.end(torn=False)
+            else:
+                self._ended()
+                headers = [("content-type", self.writer.content_type), *self._headers()]
+                await self._client.whole(200, headers, last)
 
     async def fail(self, error: OpenAIError) -> None:
         """The answer cannot be completed."""
         self.stop()
         self._exchange.usage = self.writer.usage
+        self._exchange.end("failed", error)
         async with self._lock:
             if self._begun:
                 # The event says that the answer failed. Cutting the connection as well would lose it: fetch() in Node
                 # throws away what it has not handed out when a body breaks off.
                 await self._client.send(self.writer.fail(error))
+                self._ended()
                 await self._client.end(torn=False)
                 return
             self._begun = True
-            body = error.encode()
+            self._ended()
             headers = [("content-type", "application/json"), *error.headers(), *self._headers()]
-            await self._client.begin(error.status, headers, streamed=False)
-            await self._client.send(body)
-            await self._client.end(torn=False)
+            await self._client.whole(error.status, headers, error.encode())
 
     def stop(self) -> None:
         """No more comments; called when the exchange ends in whatever way."""
@@ -101,15 +124,12 @@ class Delivery:
 
     async def _begin(self) -> None:
         self._begun = True
-        headers = [("content-type", self.writer.content_type), *self._headers()]
-        if self._exchange.call.stream:
-            headers.append(("cache-control", "no-cache"))
-            headers.append(("x-accel-buffering", "no"))
-        await self._client.begin(200, headers, streamed=self._exchange.call.stream)
+        headers = [("content-type", self.writer.content_type), ("cache-control", "no-cache"), *self._headers()]
+        await self._client.begin(200, headers)
 
     def _headers(self) -> Headers:
         exchange = self._exchange
-        headers = [("x-request-id", exchange.id)]
+        headers = [("x-request-id", exchange.id), *self._extra]
         if exchange.model:
             headers.append(("x-gateway-model", printable(exchange.model)))
         if exchange.account:

@@ -25,8 +25,12 @@ class TransportFault(Exception):
 class Answer(Protocol):
     """An upstream's answer: the head is here, the body comes."""
 
-    status: int
-    headers: Mapping[str, str]
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By lower-case name."""
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, unpacked.

@@ -1,7 +1,7 @@
 """Answers of chat completions: deltas into a stream of chunks, or into one object.
 
-Both keep the stream contract (openai-surface.md section 5): the first delta of a choice has the role, `finish_reason` is
-in every choice and null until the last, one finish per choice, usage last and only when asked for, then `[DONE]`; a
+Both keep the stream contract (openai-surface.md section 5): the first delta of a choice has the role, `finish_reason`
+is in every choice and null until the last, one finish per choice, usage last and only when asked for, then `[DONE]`; a
 stream that fails ends with one error event and nothing after it.
 """
 

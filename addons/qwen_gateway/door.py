@@ -1,0 +1,121 @@
+"""The door: is this request for us, may its sender call, and which surface is it for?
+
+Credentials of the client are taken off the flow here, before any other addon sees it.
+"""
+
+from mitmproxy import ctx, http
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers.http import HttpLayer
+from mitmproxy.proxy.mode_specs import ReverseMode
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+
+from qwen_gateway import flows, local, options
+from qwen_gateway.callers import KEY_HEADERS, Keys, check_host, check_origin, preflight_headers
+from qwen_gateway.leg import Legs
+from qwen_gateway.openai.errors import NotFound, OpenAIError
+from qwen_gateway.router import INTERCEPTED, Route, route
+
+LATER = {
+    "responses": "the Responses API",
+    "completions": "legacy completions",
+    "embeddings": "embeddings",
+    "images": "images",
+    "audio": "audio",
+    "files": "files",
+    "batches": "batches",
+    "moderations": "moderations",
+    "assistants": "assistants",
+    "threads": "threads",
+    "vector_stores": "vector stores",
+    "fine_tuning": "fine-tuning",
+    "realtime": "realtime",
+    "conversations": "conversations",
+    "uploads": "uploads",
+    "videos": "videos",
+    "containers": "containers",
+    "evals": "evals",
+}
+"""Endpoints of OpenAI's that are not served, by the first part of their path: the answer names them."""
+
+
+class Door:
+    """Lets in, turns away, or steps aside."""
+
+    def __init__(self, legs: Legs) -> None:
+        self._legs = legs
+        self._keys = Keys()
+
+    def configure(self, updated: set[str]) -> None:
+        if any(name.startswith("qwen_") for name in updated):
+            self._settings = options.read(ctx.options)
+            self._keys = options.caller_keys(self._settings)
+
+    def next_layer(self, nextlayer: layer.NextLayer) -> None:
+        """See every HTTP layer; where mitmproxy has not chosen yet, let it choose now."""
+        if nextlayer.layer is None and (default := ctx.master.addons.get("nextlayer")):
+            default.next_layer(nextlayer)
+        self._legs.watch(nextlayer, speaks_openai)
+
+    def server_connected(self, data: ServerConnectionHookData) -> None:
+        self._legs.seal(data.client, data.server)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response or flow.error or flow.is_replay or flows.ATTEMPT in flow.metadata:
+            return
+        reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)
+        found = route(flow.request.path)
+        if not reverse:
+            if flow.request.pretty_host.lower() not in self._settings.intercept_hosts:
+                return
+            preflight = flow.request.method == "OPTIONS"
+            if found.surface not in INTERCEPTED or not (preflight or flow.request.method in found.allowed):
+                # OpenAI's own: it passes untouched, but nobody needs to see the key on the way.
+                self._legs.hide(flow, flows.take_secrets(flow))
+                return
+        origin = flow.request.headers.get("origin", "")
+        secrets = flows.take_secrets(flow)
+        flow.metadata[flows.SURFACE] = found.surface
+        try:
+            if reverse:
+                check_host(flow.request.host_header or "", self._settings.allowed_hosts)
+                check_origin(origin, self._settings.cors_origins)
+            if flow.request.method == "OPTIONS" and origin:
+                wanted = flow.request.headers.get("access-control-request-headers", "")
+                flow.response = http.Response.make(204, b"", dict(preflight_headers(origin, wanted)))
+                return
+            if found.surface != "health":
+                self._keys.check({name: secrets.get(name, "") for name in KEY_HEADERS})
+            check_route(found, flow.request)
+        except OpenAIError as error:
+            local.refuse(flow, error)
+            if "origin_not_allowed" not in (error.code or ""):
+                local.allow_origin(flow, origin, self._settings.cors_origins, everyone=not reverse)
+
+
+def speaks_openai(chosen: HttpLayer) -> bool:
+    """Whether the errors of this layer are read by clients of OpenAI's API: not those of a plain proxy."""
+    context = chosen.context
+    return isinstance(context.client.proxy_mode, ReverseMode) or context.server.address is not None
+
+
+def check_route(found: Route, request: http.Request) -> None:
+    """Refuse unknown paths and wrong methods, in words.
+
+    Raises:
+        OpenAIError: 404 or 405.
+    """
+    path = request.path.split("?", 1)[0]
+    if found.surface == "unknown":
+        parts = path.strip("/").split("/")
+        first = parts[1] if parts[0] == "v1" and len(parts) > 1 else parts[0]
+        what = LATER.get(first)
+        said = f"This gateway does not serve {what} ({path[:80]})." if what else f"There is nothing at {path[:80]}."
+        raise NotFound(f"{said} It serves /v1/chat/completions, /v1/models and /health.")
+    if request.method not in found.allowed:
+        allowed = ", ".join(sorted(found.allowed))
+        raise OpenAIError(
+            f"{request.method[:20]} is not allowed at {path[:80]}; use {allowed}.",
+            status=405,
+            type="invalid_request_error",
+            code="method_not_allowed",
+        )

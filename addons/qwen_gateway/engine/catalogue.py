@@ -1,0 +1,127 @@
+"""The upstreams' own lists of models: read once an hour, served stale when an upstream is down.
+
+`GET {base}/models` is in no official document of DashScope's, but answers (upstream.md 4.8, 9.13); a host without it is
+taken to have the models that are written down.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from qwen_auth.account import Account
+from qwen_gateway.codec.json import BadJSON, loads
+from qwen_gateway.engine.transport import Transport, TransportFault
+from qwen_gateway.upstreams.models import chats
+
+LIST_LIMIT = 4 * 1024 * 1024
+"""Bytes of a list that are read. OpenRouter's has about half a megabyte."""
+
+WRITTEN_DOWN = ("qwen3.7-plus", "qwen3.6-plus", "qwen3.5-plus", "qwen3-coder-plus", "qwen3-max-2026-01-23")
+"""Models of hosts that give no list (upstream.md 4.7)."""
+
+RETRY = 30.0
+"""Seconds until a list that could not be read is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One model of an upstream's list: its name, and what else the list says."""
+
+    id: str
+    created: int
+    owner: str
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Cached:
+    models: list[Listed]
+    until: float
+    stale: bool = False
+
+
+class Catalogue:
+    """Reads and keeps the lists, one per account.
+
+    Args:
+        keep: seconds for which a list is fresh.
+    """
+
+    def __init__(
+        self, transport: Transport, *, keep: float, timeout: float = 5.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._transport = transport
+        self._keep = keep
+        self._timeout = timeout
+        self._clock = clock
+        self._lists: dict[str, _Cached] = {}
+        self._reading: dict[str, asyncio.Task[None]] = {}
+
+    def known(self, account: Account) -> list[str] | None:
+        """The names on the account's list, if it was ever read; never waits."""
+        cached = self._lists.get(account.name)
+        return [model.id for model in cached.models if chats(model.id)] if cached else None
+
+    async def models(self, account: Account) -> tuple[list[Listed], bool]:
+        """The account's models, and whether the list is stale or made up because it could not be read."""
+        cached = self._lists.get(account.name)
+        if cached is None or self._clock() >= cached.until:
+            task = self._reading.get(account.name)
+            if task is None:
+                task = asyncio.get_running_loop().create_task(self._read(account))
+                self._reading[account.name] = task
+                task.add_done_callback(lambda _: self._reading.pop(account.name, None))
+            await asyncio.shield(task)
+            cached = self._lists.get(account.name)
+        if cached is None:
+            return [Listed(name, 1_754_686_206, "qwen") for name in WRITTEN_DOWN], True
+        return cached.models, cached.stale
+
+    async def _read(self, account: Account) -> None:
+        models = await self._fetch(account)
+        if models is not None:
+            self._lists[account.name] = _Cached(models, self._clock() + self._keep)
+        elif cached := self._lists.get(account.name):
+            cached.until = self._clock() + min(RETRY, self._keep)
+            cached.stale = True
+
+    async def _fetch(self, account: Account) -> list[Listed] | None:
+        headers = {"accept": "application/json"}
+        account.credentials.apply(headers)
+        try:
+            async with asyncio.timeout(self._timeout):
+                answer = await self._transport.send("GET", account.endpoint + "/models", headers, b"", account.proxy)
+                try:
+                    if answer.status != 200:
+                        return None
+                    body = b""
+                    async for chunk in answer.chunks():
+                        body += chunk
+                        if len(body) > LIST_LIMIT:
+                            return None
+                finally:
+                    await answer.aclose()
+            payload = loads(body)
+        except (TransportFault, TimeoutError, BadJSON):
+            return None
+        rows = payload.get("data") if isinstance(payload, dict) else None
+        if not isinstance(rows, list):
+            return None
+        return [found for row in rows if isinstance(row, dict) and (found := listed(row))]
+
+
+def listed(row: dict[str, Any]) -> Listed | None:
+    """One row of a list; None without a name."""
+    name = row.get("id")
+    if not isinstance(name, str) or not name:
+        return None
+    created, owner = row.get("created"), row.get("owned_by")
+    extras = {key: row[key] for key in ("context_length", "max_model_len") if isinstance(row.get(key), int)}
+    return Listed(
+        name,
+        int(created) if isinstance(created, int | float) and created > 0 else 0,
+        owner if isinstance(owner, str) and owner else "qwen",
+        extras,
+    )

@@ -1,0 +1,103 @@
+"""The engine: accounts, connections, lists and attempts, put together once and shared by the addons."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from qwen_auth.account import Account
+from qwen_auth.pool import Pool, Strategy
+from qwen_gateway.engine.attempts import Attempts, Broken, Encoder
+from qwen_gateway.engine.catalogue import Catalogue
+from qwen_gateway.engine.consequences import error_of
+from qwen_gateway.engine.delivery import Client, Delivery, Headers
+from qwen_gateway.engine.limits import Limits
+from qwen_gateway.engine.transport import HttpxTransport
+from qwen_gateway.exchange import Exchange
+from qwen_gateway.openai.chat_answer import ChatObject, ChatStream, Dress
+from qwen_gateway.openai.errors import OpenAIError
+from qwen_gateway.upstreams.faults import judge
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Everything between a parsed call and its answer. Needs no event loop yet; `configure` may be repeated."""
+
+    def __init__(self) -> None:
+        self.pool = Pool([])
+        self.limits = Limits()
+        self.transport = HttpxTransport()
+        self.catalogue = Catalogue(self.transport, keep=3600)
+        self.attempts = Attempts(self.pool, self.transport, self.limits)
+
+    def configure(
+        self, *, limits: Limits, strategy: Strategy, models_cache: float, connect_timeout: float, ca_bundle: str | None
+    ) -> None:
+        """Take new settings; what runs goes on with the old ones.
+
+        Raises:
+            OSError: the CA bundle cannot be read.
+        """
+        self.pool.strategy = strategy
+        self.limits = limits
+        transport = HttpxTransport(connect_timeout=connect_timeout, ca_bundle=ca_bundle)
+        self.transport = transport
+        self.catalogue = Catalogue(transport, keep=models_cache)
+        observe, ceilings = self.attempts.observe, self.attempts.ceilings
+        self.attempts = Attempts(self.pool, transport, limits, observe=observe)
+        self.attempts.ceilings = ceilings
+
+    def use(self, accounts: list[Account]) -> None:
+        """Take a new list of accounts."""
+        self.pool.replace(accounts)
+
+    async def serve(
+        self,
+        exchange: Exchange,
+        encoder: Encoder,
+        client: Client,
+        dress: Dress,
+        *,
+        headers: Headers | None = None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Answer one exchange, whatever happens. Ends it exactly once; is cancelled when the client goes away.
+
+        Args:
+            headers: added to every answer.
+            ended: told that the exchange ended, before the last bytes go out; not told of a cancelled one.
+        """
+        writer = ChatStream(exchange.call, dress) if exchange.call.stream else ChatObject(exchange.call, dress)
+        delivery = Delivery(
+            exchange,
+            client,
+            writer,
+            hold=self.limits.hold,
+            keep_alive=self.limits.keep_alive,
+            headers=headers or [],
+            ended=ended,
+        )
+        try:
+            await self.attempts.run(exchange, encoder, delivery)
+            await delivery.finish()
+        except OpenAIError as error:
+            await delivery.fail(error)
+        except Broken as broken:
+            await delivery.fail(error_of(judge(broken.fault), broken.fault))
+        except asyncio.CancelledError:
+            exchange.end("cancelled")
+            raise
+        except Exception:
+            logger.exception("exchange %s failed by a fault of the gateway's own", exchange.id)
+            await delivery.fail(
+                OpenAIError(
+                    f"The gateway itself failed on this call; its log has the reason ({exchange.id}).",
+                    code="internal_error",
+                )
+            )
+        finally:
+            delivery.stop()
+
+    async def aclose(self) -> None:
+        """Close the pooled connections."""
+        await self.transport.aclose()

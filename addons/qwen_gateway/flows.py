@@ -1,0 +1,249 @@
+"""The only file that converts between mitmproxy's flows and our types.
+
+What a flow shows: as its request the Qwen call of the attempt that answered, without credentials; as its response what
+the client got; in its comment the story; in its metadata the client's own request, for the twin view and for replays.
+"""
+
+import hashlib
+import time
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import brotli
+import zstandard
+from mitmproxy import flow as mitmflow
+from mitmproxy import http
+from mitmproxy.connection import Client, Server
+from mitmproxy.net.http import status_codes
+from mitmproxy.net.http import url as urls
+
+from qwen_gateway.engine.delivery import Client as Recipient
+from qwen_gateway.engine.delivery import Headers
+from qwen_gateway.exchange import Attempt, Exchange
+from qwen_gateway.openai.errors import BadRequest, OpenAIError, TooLarge
+
+CLIENT, SENT, ATTEMPT, SURFACE = "qwen.client", "qwen.sent", "qwen.attempt", "qwen.surface"
+"""Metadata, plain data or saving breaks: the client's own request; a digest of what was sent instead of it; the
+exchange that an attempt's flow belongs to; the surface of a request that was let in."""
+
+SHOWN_LIMIT = 1024 * 1024
+"""Bytes of a stream that stay with its flow."""
+
+SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "cookie", "proxy-authorization", "openai-organization",
+                  "openai-project")  # fmt: skip
+"""What a client's request carries that nobody else needs to see."""
+
+
+def take_secrets(flow: http.HTTPFlow) -> dict[str, str]:
+    """Take the client's credentials off the flow, before anyone looks at it.
+
+    Returns:
+        The headers, by lower-case name.
+    """
+    found = {name: value for name in SECRET_HEADERS if (value := flow.request.headers.pop(name, None)) is not None}
+    for name in ("api_key", "key", "access_token"):
+        if name in flow.request.query:
+            found.setdefault(f"?{name}", flow.request.query[name])
+            del flow.request.query[name]
+    return found
+
+
+def body_of(request: http.Request, limit: int) -> bytes:
+    """The request's body, unpacked within the limit.
+
+    Raises:
+        TooLarge: packed or unpacked over the limit.
+        BadRequest: a packing that is unknown or broken.
+    """
+    body = request.raw_content or b""
+    for coding in reversed(request.headers.get("content-encoding", "").lower().split(",")):
+        name = coding.strip()
+        if name in ("", "identity"):
+            continue
+        if name not in ("gzip", "x-gzip", "deflate", "br", "zstd"):
+            raise BadRequest(f"The content encoding '{name[:40]}' is not understood; send gzip or none.", status=415)
+        try:
+            body = _unpack(body, name, limit)
+        except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as error:
+            raise BadRequest(f"The body is not valid {name}: {error}.", code="invalid_encoding") from None
+    if len(body) > limit:
+        raise TooLarge(f"The body has {len(body)} bytes; the limit is {limit} (qwen_body_limit).")
+    return body
+
+
+def _unpack(body: bytes, coding: str, limit: int) -> bytes:
+    """At most one byte more than the limit comes out, whatever is in it."""
+    if coding == "br":
+        brotli_stream = brotli.Decompressor()
+        out = brotli_stream.process(body, output_buffer_limit=limit + 1)
+        while not brotli_stream.is_finished() and len(out) <= limit:
+            more = brotli_stream.process(b"", output_buffer_limit=limit + 1)
+            if not more:
+                raise EOFError("it ends too early")
+            out += more
+    elif coding == "zstd":
+        with zstandard.ZstdDecompressor().stream_reader(body) as reader:
+            out = reader.read(limit + 1)
+    else:
+        raw = coding == "deflate" and body[:1] != b"\x78"
+        stream = zlib.decompressobj(-15 if raw else 47)  # 47: gzip or zlib, told by the header
+        out = stream.decompress(body, limit + 1)
+        if not stream.eof and len(out) <= limit:
+            raise EOFError("it ends too early")
+    if len(out) > limit:
+        raise TooLarge(f"The body unpacks to more than {limit} bytes (qwen_body_limit).")
+    return bytes(out)
+
+
+def keep_client_request(flow: http.HTTPFlow, body: bytes) -> None:
+    """Keep what the client asked, as plain data; its secrets are gone already."""
+    flow.metadata[CLIENT] = {
+        "method": flow.request.method,
+        "url": flow.request.pretty_url,
+        "headers": [[name, value] for name, value in flow.request.headers.items() if name.lower() in SHOWN],
+        "body": body.decode("utf-8", "replace"),
+    }
+
+
+SHOWN = frozenset({"accept", "content-type", "user-agent", "openai-beta", "origin", "idempotency-key"})
+"""Headers of a client that are kept: those that are known to hold no secret."""
+
+
+def body_to_serve(flow: http.HTTPFlow, limit: int) -> bytes:
+    """The body to serve: the client's. A replay serves the client's again, unless someone edited what was sent.
+
+    Raises:
+        BadRequest, TooLarge: see `body_of`.
+    """
+    kept = flow.metadata.get(CLIENT)
+    if flow.is_replay and isinstance(kept, dict) and flow.metadata.get(SENT) == digest(flow.request.raw_content):
+        return str(kept["body"]).encode()
+    return body_of(flow.request, limit)
+
+
+def digest(body: bytes | None) -> str:
+    """What tells an edited body from an unedited one."""
+    return hashlib.sha256(body or b"").hexdigest()
+
+
+def show_attempt(flow: http.HTTPFlow, attempt: Attempt) -> None:
+    """Rewrite the flow's request to the Qwen call that the attempt makes."""
+    scheme, host, port, path = urls.parse(attempt.url)
+    request = flow.request
+    data = request.data
+    data.method = b"POST"
+    data.scheme, data.host, data.port, data.path = scheme, host.decode("idna"), port, path
+    data.authority = b""
+    default = port == (443 if scheme == b"https" else 80)
+    authority = data.host if default else f"{data.host}:{port}"
+    data.headers = http.Headers(
+        [(b"host", authority.encode()), *((name.encode(), value.encode()) for name, value in attempt.headers.items())]
+    )
+    data.content = attempt.body
+    flow.metadata[SENT] = digest(attempt.body)
+
+
+def attempt_flow(parent: http.HTTPFlow, exchange: Exchange, attempt: Attempt) -> http.HTTPFlow:
+    """A flow of its own for a failed attempt: what was sent, and what came back if anything did."""
+    scheme, host, port, path = urls.parse(attempt.url)
+    client: Client = parent.client_conn.copy()
+    server = Server(address=(host.decode("idna"), port))
+    found = http.HTTPFlow(client, server)
+    headers = http.Headers([(name.encode(), value.encode()) for name, value in attempt.headers.items()])
+    ended = attempt.ended or time.time()
+    found.request = http.Request(
+        host.decode("idna"), port, b"POST", scheme, b"", path, b"HTTP/1.1", headers, attempt.body, None,
+        attempt.started, attempt.started,
+    )  # fmt: skip
+    fault = attempt.fault
+    said = fault.message if fault else ""
+    if attempt.status is not None:
+        found.response = http.Response(
+            b"HTTP/1.1", attempt.status, status_codes.RESPONSES.get(attempt.status, "").encode(),
+            answer_headers(attempt.answer_headers), attempt.answer, None, ended, ended,
+        )  # fmt: skip
+    if attempt.status is None:
+        found.error = mitmflow.Error(said or "no answer", ended)
+    found.marked = ":warning:"
+    found.comment = f"attempt {attempt.number} of {exchange.id} on {attempt.account}: {attempt.verdict} — {said[:300]}"
+    found.metadata[ATTEMPT] = exchange.id
+    return found
+
+
+def answer_headers(headers: Mapping[str, str]) -> http.Headers:
+    """An upstream's headers as a flow may show them: no cookies, and no encoding, for the body is shown unpacked."""
+    kept = ((name, value) for name, value in headers.items() if name.lower() not in UNSHOWN)
+    return http.Headers([(name.encode(), value.encode("latin-1", "replace")) for name, value in kept])
+
+
+UNSHOWN = frozenset({"set-cookie", "content-encoding", "content-length", "transfer-encoding", "connection"})
+
+
+def error_response(error: OpenAIError, headers: list[tuple[str, str]] | None = None) -> http.Response:
+    """An error as the response of a flow."""
+    return json_response(error.encode(), error.status, [*error.headers(), *(headers or [])])
+
+
+def json_response(body: bytes, status: int = 200, headers: list[tuple[str, str]] | None = None) -> http.Response:
+    """JSON as the response of a flow."""
+    fields: dict[str, Any] = {"content-type": "application/json"}
+    for name, value in headers or []:
+        fields[name] = value
+    return http.Response.make(status, body, fields)
+
+
+class Shown:
+    """Passes an answer on to the client and keeps the beginning of a stream, for whoever looks at the flow."""
+
+    def __init__(self, client: Recipient) -> None:
+        self._client = client
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        await self._client.whole(status, headers, body)
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        await self._client.begin(status, headers)
+
+    async def send(self, data: bytes) -> None:
+        if self._size < SHOWN_LIMIT:
+            self._pieces.append(data)
+        self._size += len(data)
+        await self._client.send(data)
+
+    async def end(self, *, torn: bool) -> None:
+        await self._client.end(torn=torn)
+
+    def content(self) -> bytes:
+        """The stream as the client got it, or its beginning and how much is missing."""
+        kept = b"".join(self._pieces)
+        missing = self._size - len(kept)
+        return kept + b": %d more bytes were sent\n" % missing if missing else kept
+
+
+class Collected:
+    """An answer for nobody in particular: collected, then set as the response of a replayed flow."""
+
+    def __init__(self) -> None:
+        self._status = 200
+        self._headers: Headers = []
+        self._pieces: list[bytes] = []
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        self._status, self._headers = status, headers
+        self._pieces.append(body)
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        self._status, self._headers = status, headers
+
+    async def send(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    async def end(self, *, torn: bool) -> None:
+        """Nothing waits for the end."""
+
+    def response(self) -> http.Response:
+        """What was collected."""
+        return http.Response.make(self._status, b"".join(self._pieces), dict(self._headers))

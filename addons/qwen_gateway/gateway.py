@@ -1,0 +1,180 @@
+"""The gateway: a chat call comes in, an exchange is made of it, the engine answers through the leg."""
+
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+
+from mitmproxy import ctx, eventsequence, http
+from mitmproxy.proxy.mode_specs import ReverseMode
+from mitmproxy.utils import asyncio_utils
+
+from qwen_auth.account import Account
+from qwen_auth.plans import find_plan
+from qwen_gateway import flows, local, options
+from qwen_gateway.callers import cors_headers, origin_allowed
+from qwen_gateway.engine.delivery import Headers
+from qwen_gateway.engine.engine import Engine
+from qwen_gateway.exchange import Attempt, Exchange
+from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook
+from qwen_gateway.leg import LegClient, Legs
+from qwen_gateway.openai.chat_answer import Dress
+from qwen_gateway.openai.chat_request import ChatCall, parse_chat
+from qwen_gateway.openai.errors import NotFound, OpenAIError
+from qwen_gateway.openai.notices import Notice
+from qwen_gateway.upstreams.facts import facts_of
+from qwen_gateway.upstreams.flavours import flavour
+from qwen_gateway.upstreams.key import Encoded, encode_chat
+from qwen_gateway.upstreams.messages import has_images
+from qwen_gateway.upstreams.models import resolve
+
+
+class ChatEncoder:
+    """Puts one call into the words of whichever account is picked (engine.attempts.Encoder)."""
+
+    def __init__(self, call: ChatCall, settings: options.Settings, engine: Engine) -> None:
+        self._call = call
+        self._settings = settings
+        self._engine = engine
+        self._models: dict[str, tuple[str | None, list[Notice]]] = {}
+        self.refusal: NotFound | None = None
+
+    def model_of(self, account: Account) -> str | None:
+        return self._resolve(account)[0]
+
+    def encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
+        model, notices = self._resolve(account)
+        assert model is not None
+        encoded = encode_chat(
+            self._call,
+            model,
+            flavour(find_plan(account.plan).flavour),
+            policy=self._settings.policy,
+            output_ceiling=ceilings.get(model),
+        )
+        encoded.notices[:0] = [*notices, *self._call.notices]
+        return encoded
+
+    def _resolve(self, account: Account) -> tuple[str | None, list[Notice]]:
+        """The account's model for this call: by name, or the one that sees when pictures are sent."""
+        if account.name not in self._models:
+            self._models[account.name] = self._look_up(account)
+        return self._models[account.name]
+
+    def _look_up(self, account: Account) -> tuple[str | None, list[Notice]]:
+        row = flavour(find_plan(account.plan).flavour)
+        try:
+            model, notice = resolve(self._call.model, self._settings.naming, row, self._engine.catalogue.known(account))
+        except NotFound as error:
+            self.refusal = error
+            return None, []
+        notices = [notice] if notice else []
+        vision = self._settings.vision_model
+        if vision and facts_of(model).sees is False and has_images(self._call.body["messages"]):
+            notices.append(Notice("translated", "model", f"'{model}' takes no images; '{vision}' answers"))
+            model = vision
+        return model, notices
+
+
+class Gateway:
+    """Serves chat completions."""
+
+    def __init__(self, engine: Engine, legs: Legs) -> None:
+        self._engine = engine
+        self._legs = legs
+        self._flows: weakref.WeakKeyDictionary[Exchange, http.HTTPFlow] = weakref.WeakKeyDictionary()
+
+    def configure(self, updated: set[str]) -> None:
+        if any(name.startswith("qwen_") for name in updated):
+            self._settings = options.read(ctx.options)
+            self._engine.attempts.observe = self._observe
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        if flow.response or flow.error or flows.ATTEMPT in flow.metadata:
+            return
+        if flow.metadata.get(flows.SURFACE) != "chat":
+            return
+        try:
+            body = flows.body_to_serve(flow, self._settings.body_limit)
+            call = parse_chat(body)
+            encoder = ChatEncoder(call, self._settings, self._engine)
+            self._check_model(encoder)
+        except OpenAIError as error:
+            if error.status == 413:
+                flow.request.raw_content = b""  # nobody shall unpack it by looking at it
+                flow.request.headers.pop("content-encoding", None)
+            local.refuse(flow, error)
+            self._allow_origin(flow)
+            return
+        flows.keep_client_request(flow, body)
+        exchange = Exchange(call, wanted_account=flow.request.headers.get("x-qwen-account"))
+        self._flows[exchange] = flow
+        if flow.is_replay:
+            await self._replay(flow, exchange, encoder)
+            return
+        self._legs.attach(flow, lambda client: self._serve(flow, exchange, encoder, client))
+
+    def _check_model(self, encoder: ChatEncoder) -> None:
+        """Strict policy: a name that no account knows is refused before anything is sent."""
+        if self._engine.pool.accounts and not any(
+            encoder.model_of(account) is not None for account in self._engine.pool.accounts
+        ):
+            assert encoder.refusal is not None
+            raise encoder.refusal
+
+    async def _serve(self, flow: http.HTTPFlow, exchange: Exchange, encoder: ChatEncoder, client: LegClient) -> None:
+        shown = flows.Shown(client)
+
+        def ended() -> None:
+            flow.comment = exchange.summary()
+            if flow.response is not None and exchange.call.stream:
+                flow.response.data.content = shown.content()
+
+        try:
+            await self._engine.serve(
+                exchange, encoder, shown, self._dress(exchange), headers=self._cors(flow), ended=ended
+            )
+        finally:
+            ended()
+            await ctx.master.addons.handle_lifecycle(QwenExchangeHook(flow, exchange))
+
+    async def _replay(self, flow: http.HTTPFlow, exchange: Exchange, encoder: ChatEncoder) -> None:
+        """A replay has no client that waits: the answer is collected and set."""
+        collected = flows.Collected()
+        await self._engine.serve(exchange, encoder, collected, self._dress(exchange))
+        flow.response = collected.response()
+        flow.comment = exchange.summary()
+        await ctx.master.addons.handle_lifecycle(QwenExchangeHook(flow, exchange))
+
+    def _dress(self, exchange: Exchange) -> Dress:
+        wanted = exchange.call.body.get("service_tier")
+        return Dress(thinking=self._settings.thinking, service_tier="default" if wanted else None)
+
+    async def _observe(self, exchange: Exchange, attempt: Attempt) -> None:
+        """Show the attempt in the flow; a failed one also as a marked flow of its own."""
+        flow = self._flows.get(exchange)
+        if flow is None:
+            return
+        if attempt.fault is None:
+            flows.show_attempt(flow, attempt)
+            return
+        failed = flows.attempt_flow(flow, exchange, attempt)
+        for event in eventsequence.iterate(failed):
+            await ctx.master.addons.handle_lifecycle(event)
+        await ctx.master.addons.handle_lifecycle(QwenAttemptHook(flow, exchange, attempt))
+
+    def _cors(self, flow: http.HTTPFlow) -> Headers:
+        origin = flow.request.headers.get("origin", "")
+        everyone = not isinstance(flow.client_conn.proxy_mode, ReverseMode)
+        if origin and (everyone or origin_allowed(origin, self._settings.cors_origins)):
+            return cors_headers(origin)
+        return []
+
+    def _allow_origin(self, flow: http.HTTPFlow) -> None:
+        assert flow.response is not None
+        for name, value in self._cors(flow):
+            flow.response.headers[name] = value
+
+    def done(self) -> None:
+        """Let go of the upstreams' connections, if there is still a loop to do it in."""
+        with suppress(RuntimeError):
+            asyncio_utils.create_task(self._engine.aclose(), name="close upstreams", keep_ref=True)

@@ -1,0 +1,51 @@
+"""`/health`: alive, and ready only when an account could serve a call now. Never asks an upstream."""
+
+import time
+from datetime import UTC, datetime
+
+from mitmproxy import http
+
+from qwen_gateway import __version__, flows, local
+from qwen_gateway.engine.engine import Engine
+from qwen_gateway.router import route
+
+
+class Health:
+    """Serves `/health`, `/health/live` and `/health/ready`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._started = time.monotonic()
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        if flow.response or flow.error or flow.metadata.get(flows.SURFACE) != "health":
+            return
+        ready = self._engine.pool.usable()
+        if route(flow.request.path).argument == "live":
+            local.answer(flow, {"status": "ok"})
+            return
+        recovery = self._engine.pool.next_recovery()
+        answer = {
+            "status": "ok" if ready else "unavailable",
+            "ready": ready,
+            "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
+            "uptime": round(time.monotonic() - self._started, 1),
+            "version": __version__,
+            "checks": {
+                "accounts": [
+                    {"name": state.account, "model": state.model or None, "status": state.status,
+                     "until": iso(state.until), "cause": state.cause or None}
+                    for state in self._engine.pool.states()
+                ],
+            },
+            "next_recovery": iso(recovery),
+        }  # fmt: skip
+        headers = []
+        if not ready and recovery is not None:
+            headers.append(("retry-after", str(max(1, round(recovery - time.time())))))
+        local.answer(flow, answer, 200 if ready else 503, headers)
+
+
+def iso(seconds: float | None) -> str | None:
+    """A time for people and programs; None for never."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else None

@@ -1,0 +1,24 @@
+"""Our own events, carried by mitmproxy's hook system: observers know the event, not each other."""
+
+from dataclasses import dataclass
+
+from mitmproxy import hooks, http
+
+from qwen_gateway.exchange import Attempt, Exchange
+
+
+@dataclass
+class QwenExchangeHook(hooks.Hook):
+    """An exchange ended: finished, failed or cancelled. Once for each exchange."""
+
+    flow: http.HTTPFlow
+    exchange: Exchange
+
+
+@dataclass
+class QwenAttemptHook(hooks.Hook):
+    """An attempt failed; the exchange may go on."""
+
+    flow: http.HTTPFlow
+    exchange: Exchange
+    attempt: Attempt

@@ -1,0 +1,26 @@
+"""Answer a request ourselves, without any upstream."""
+
+from mitmproxy import http
+
+from qwen_gateway import flows
+from qwen_gateway.callers import cors_headers, origin_allowed
+from qwen_gateway.codec.json import dumps
+from qwen_gateway.openai.errors import OpenAIError
+
+
+def answer(flow: http.HTTPFlow, value: object, status: int = 200, headers: list[tuple[str, str]] | None = None) -> None:
+    """Answer with JSON."""
+    flow.response = flows.json_response(dumps(value), status, headers)
+
+
+def refuse(flow: http.HTTPFlow, error: OpenAIError) -> None:
+    """Answer with an error in OpenAI's form; shown in the flow's comment as well."""
+    flow.response = flows.error_response(error)
+    flow.comment = f"refused: {error.message}"
+
+
+def allow_origin(flow: http.HTTPFlow, origin: str, configured: frozenset[str], *, everyone: bool = False) -> None:
+    """Let the page that asked read the answer."""
+    if flow.response is not None and origin and (everyone or origin_allowed(origin, configured)):
+        for name, value in cors_headers(origin):
+            flow.response.headers[name] = value

@@ -1,0 +1,253 @@
+"""Every `qwen_*` option: name, type, default, help, and the environment variable that gives the default.
+
+mitmproxy's options win over the process environment, which wins over a `.env` file. Credentials are never options:
+mitmweb shows those. `read` turns the options into one frozen value, so that nothing else looks at `ctx.options`.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from dotenv import dotenv_values
+from mitmproxy import exceptions
+from mitmproxy.addonmanager import Loader
+from mitmproxy.optmanager import OptManager
+from mitmproxy.utils import human
+
+from qwen_auth.pool import STRATEGIES, Strategy
+from qwen_gateway.callers import Keys
+from qwen_gateway.engine.limits import Limits
+from qwen_gateway.openai.chat_answer import Thinking
+from qwen_gateway.upstreams.models import Naming
+from qwen_gateway.upstreams.parameters import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row.
+
+    Attributes:
+        variable: an environment variable that gives the default, if it is set.
+        read: turns the variable's text into the option's value.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    variable: str = ""
+    read: Callable[[str], Any] = str
+    choices: tuple[str, ...] | None = None
+
+
+def _milliseconds(text: str) -> int:
+    return max(0, round(float(text) / 1000))
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+OPTIONS = (
+    Option(
+        "qwen_intercept_hosts", Sequence[str], ["api.openai.com"],
+        "Hosts whose OpenAI calls are answered by Qwen when clients are intercepted; all other hosts pass untouched.",
+    ),
+    Option(
+        "qwen_strategy", str, "single",
+        "How accounts are chosen: one account only, or several (mind their terms of use).",
+        "QWEN_STRATEGY", choices=STRATEGIES,
+    ),
+    Option("qwen_default_account", str, "", "The account that comes first.", "DEFAULT_ACCOUNT"),
+    Option(
+        "qwen_default_model", str, "",
+        "The model that answers to names nobody knows. Empty: the host's usual one.",
+        "DEFAULT_MODEL",
+    ),
+    Option(
+        "qwen_model_aliases", Sequence[str], [],
+        "Names of your own, NAME=MODEL; NAME may be a pattern (gpt-4*=qwen3.7-plus).",
+        "QWEN_MODEL_ALIASES", _words,
+    ),
+    Option("qwen_vision_model", str, "", "The model that answers when pictures are sent to one that sees none."),
+    Option(
+        "qwen_policy", str, "standard",
+        "What happens to parameters that Qwen cannot honour: strict refuses what standard drops with a notice, "
+        "lenient drops what standard refuses.",
+        "QWEN_POLICY", choices=("strict", "standard", "lenient"),
+    ),
+    Option(
+        "qwen_thinking", str, "reasoning_content",
+        "Where thoughts go: a field of their own, <think> tags in the text, or nowhere.",
+        "QWEN_THINKING", choices=("reasoning_content", "tags", "hidden"),
+    ),
+    Option(
+        "qwen_models_cache", int, 3600,
+        "Seconds for which the upstream's list of models is kept.",
+        "MODELS_CACHE_DURATION", _milliseconds,
+    ),
+    Option("qwen_body_limit", str, "32m", "The largest request body, packed or unpacked."),
+    Option("qwen_connect_timeout", int, 10, "Seconds for a connection to the upstream."),
+    Option("qwen_first_timeout", int, 120, "Seconds until the first content of a streamed answer, in one attempt."),
+    Option("qwen_whole_timeout", int, 600, "Seconds for an answer that comes in one piece, in one attempt."),
+    Option("qwen_idle_timeout", int, 240, "Seconds of silence within an answer that has begun."),
+    Option("qwen_total_timeout", int, 900, "Seconds for a call, all attempts and waits together."),
+    Option("qwen_attempts", int, 4, "Attempts that a call may make.", "RETRY_MAX_ATTEMPTS", int),
+    Option("qwen_hold", int, 10, "Seconds for which a stream's headers wait for the first content."),
+    Option("qwen_keep_alive", int, 15, "Seconds of silence after which a stream gets a comment."),
+    Option("qwen_wait", int, 8, "Seconds that a call waits for an account that recovers soon."),
+    Option(
+        "qwen_allowed_hosts", Sequence[str], [],
+        "Values of the Host header that are accepted beside loopback names (DNS rebinding).",
+        "QWEN_ALLOWED_HOSTS", _words,
+    ),
+    Option(
+        "qwen_cors_origins", Sequence[str], [],
+        "Browser origins that may call, beside those on loopback; * for all.",
+        "QWEN_CORS_ORIGINS", _words,
+    ),
+    Option(
+        "qwen_keys_file", str, "",
+        "A file with the keys that callers of this gateway must send, one a line. QWEN_GATEWAY_KEYS does the same.",
+        "QWEN_GATEWAY_KEYS_FILE",
+    ),
+    Option("qwen_ca_bundle", str, "", "A PEM file to trust for upstreams with certificates of their own."),
+)  # fmt: skip
+"""All rows; `docs/reference/options.md` is tested against them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options as typed values."""
+
+    intercept_hosts: frozenset[str]
+    strategy: Strategy
+    default_account: str | None
+    naming: Naming
+    vision_model: str | None
+    policy: Policy
+    thinking: Thinking
+    models_cache: float
+    body_limit: int
+    connect_timeout: float
+    limits: Limits
+    allowed_hosts: frozenset[str]
+    cors_origins: frozenset[str]
+    keys_file: Path | None
+    ca_bundle: str | None
+
+
+def environment(directory: Path | None = None) -> dict[str, str]:
+    """The process environment over a `.env` file in the working directory."""
+    file = (directory or Path.cwd()) / ".env"
+    values = {name: value for name, value in dotenv_values(file).items() if value is not None} if file.exists() else {}
+    return {**values, **os.environ}
+
+
+def declare(loader: Loader, environ: Mapping[str, str]) -> None:
+    """Add every option, with the default that the environment gives.
+
+    Raises:
+        OptionsError: a variable cannot be read.
+    """
+    for option in OPTIONS:
+        default = option.default
+        text = environ.get(option.variable, "").strip() if option.variable else ""
+        if text:
+            try:
+                default = option.read(text)
+            except ValueError:
+                raise exceptions.OptionsError(
+                    f"{option.variable}={text[:40]!r} cannot be read; it gives the default of {option.name}."
+                ) from None
+        if option.choices and default not in option.choices:
+            raise exceptions.OptionsError(
+                f"{option.variable}={text[:40]!r} must be one of {', '.join(option.choices)}."
+            )
+        help_text = f"{option.help} (environment: {option.variable})" if option.variable else option.help
+        loader.add_option(option.name, option.type, default, help_text, option.choices)
+
+
+def read(options: OptManager) -> Settings:
+    """The options as one value.
+
+    Raises:
+        OptionsError: a value makes no sense; the message names it.
+    """
+    get: Any = options
+    for name in ("first", "whole", "idle", "total", "connect"):
+        at_least(f"qwen_{name}_timeout", getattr(get, f"qwen_{name}_timeout"), 1)
+    for name in ("qwen_attempts", "qwen_hold", "qwen_keep_alive"):
+        at_least(name, getattr(get, name), 1)
+    for name in ("qwen_wait", "qwen_models_cache"):
+        at_least(name, getattr(get, name), 0)
+    try:
+        body_limit = human.parse_size(get.qwen_body_limit) or 0
+    except ValueError:
+        raise exceptions.OptionsError(f"qwen_body_limit: {get.qwen_body_limit!r} is no size; try 32m.") from None
+    return Settings(
+        intercept_hosts=frozenset(host.lower() for host in get.qwen_intercept_hosts),
+        strategy=cast(Strategy, get.qwen_strategy),
+        default_account=get.qwen_default_account or None,
+        naming=Naming(
+            aliases(get.qwen_model_aliases), get.qwen_default_model or None, strict=get.qwen_policy == "strict"
+        ),
+        vision_model=get.qwen_vision_model or None,
+        policy=cast(Policy, get.qwen_policy),
+        thinking=cast(Thinking, get.qwen_thinking),
+        models_cache=float(get.qwen_models_cache),
+        body_limit=body_limit,
+        connect_timeout=float(get.qwen_connect_timeout),
+        limits=Limits(
+            first=get.qwen_first_timeout,
+            whole=get.qwen_whole_timeout,
+            idle=get.qwen_idle_timeout,
+            total=get.qwen_total_timeout,
+            attempts=get.qwen_attempts,
+            hold=get.qwen_hold,
+            keep_alive=get.qwen_keep_alive,
+            wait=get.qwen_wait,
+        ),
+        allowed_hosts=frozenset(host.lower() for host in get.qwen_allowed_hosts),
+        cors_origins=frozenset(origin.lower().rstrip("/") for origin in get.qwen_cors_origins),
+        keys_file=Path(get.qwen_keys_file).expanduser() if get.qwen_keys_file else None,
+        ca_bundle=get.qwen_ca_bundle or None,
+    )
+
+
+def caller_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> Keys:
+    """The keys that callers must send: of `QWEN_GATEWAY_KEYS` and of the keys file, whose lines may be comments.
+
+    Raises:
+        OptionsError: the file cannot be read, or has no key in it.
+    """
+    keys = (environment() if environ is None else environ).get("QWEN_GATEWAY_KEYS", "").replace(",", " ").split()
+    if settings.keys_file is not None:
+        try:
+            lines = settings.keys_file.read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise exceptions.OptionsError(f"qwen_keys_file: {settings.keys_file} cannot be read ({error}).") from None
+        found = [key for line in lines if (key := line.partition("#")[0].strip())]
+        if not found:
+            raise exceptions.OptionsError(f"qwen_keys_file: {settings.keys_file} has no key in it; write one a line.")
+        keys += found
+    return Keys(keys)
+
+
+def at_least(name: str, value: int, least: int) -> None:
+    """Refuse a number that is too small."""
+    if value < least:
+        raise exceptions.OptionsError(f"{name} is {value}; it must be at least {least}.")
+
+
+def aliases(rows: Sequence[str]) -> dict[str, str]:
+    """`NAME=MODEL` rows as a mapping."""
+    found: dict[str, str] = {}
+    for row in rows:
+        name, equals, model = row.partition("=")
+        if not (equals and name.strip() and model.strip()):
+            raise exceptions.OptionsError(f"qwen_model_aliases: {row!r} is not NAME=MODEL.")
+        found[name.strip()] = model.strip()
+    return found

@@ -1,0 +1,43 @@
+"""Which surface a path belongs to. A table; paths with and without `/v1` are the same, as clients' base URLs differ."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Surface = Literal["chat", "models", "model", "health", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes.
+
+    Attributes:
+        allowed: the methods of the path; empty when the path is unknown.
+        argument: what stands in the path (a model's name).
+    """
+
+    surface: Surface
+    allowed: frozenset[str] = frozenset()
+    argument: str = ""
+
+
+_PREFIX = r"(?:/openai)?(?:/v1)?"
+
+TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
+    (re.compile(rf"{_PREFIX}/chat/completions"), "chat", frozenset({"POST"})),
+    (re.compile(rf"{_PREFIX}/models"), "models", frozenset({"GET", "HEAD"})),
+    (re.compile(rf"{_PREFIX}/models/(?P<argument>.+)"), "model", frozenset({"GET", "HEAD"})),
+    (re.compile(r"/health(?:/(?P<argument>live|ready))?"), "health", frozenset({"GET", "HEAD"})),
+)
+
+INTERCEPTED: frozenset[Surface] = frozenset({"chat", "models", "model"})
+"""Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
+
+
+def route(path: str) -> Route:
+    """The route of a path; the query does not matter, nor does a slash at the end."""
+    bare = path.split("?", 1)[0].rstrip("/") or "/"
+    for pattern, surface, allowed in TABLE:
+        if found := pattern.fullmatch(bare):
+            return Route(surface, allowed, found.groupdict().get("argument") or "")
+    return Route("unknown")
