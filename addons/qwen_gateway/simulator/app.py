@@ -25,6 +25,7 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "models"): list_models,
     ("POST", "responses"): responses.create,
 }
+TOKENIZE = "/vllm/v1/tokenize"
 NATIVE_ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "models"): native,
     ("GET", "models/limits"): limits,
@@ -48,7 +49,9 @@ class App:
             return Reply(500, [("content-type", "text/plain")], str(error).encode())
 
     def _answer(self, received: Received) -> Reply:
-        found = faces.find(received.path)
+        # vLLM has it beside `/v1`, not within.
+        path = TOKENIZE if received.path == "/vllm/tokenize" else received.path
+        found = faces.find(path)
         if found is None:
             return Reply(404, [], b"")
         face, rest = found
@@ -110,11 +113,13 @@ class App:
 def _handler(call: Call) -> Handler:
     method, rest = call.received.method, call.rest.rstrip("/")
     routes = NATIVE_ROUTES if call.face.name == "native" else ROUTES
+    if call.face.kind == "vllm" and (method, rest) == ("POST", "tokenize"):
+        return tokenize
+    if rest == "responses" and call.face.kind not in {"dashscope", "portal"}:
+        return _nowhere
     handler = routes.get((method, rest))
     if handler is not None:
         return handler
-    if call.face.kind == "vllm" and (method, rest) == ("POST", "tokenize"):
-        return tokenize
     if call.face.kind in {"ollama", "vllm", "openrouter"} and method == "GET" and rest.startswith("models/"):
         return one_model
     if rest.startswith("responses/") and call.face.kind == "dashscope":
