@@ -1,9 +1,81 @@
 """Qwen on loopback: the simulator that stands for every Qwen service in tests and in the demo.
 
-    async with Simulator() as sim:
+Built from upstream.md. It runs on real sockets, HTTP/1.1 and, with TLS, HTTP/2; it is deterministic,
+carries hundreds of streams at once, and misbehaves on demand.
+
+    async with Simulator() as sim:                     # in a test with an event loop
         client = AsyncOpenAI(base_url=sim.url("dashscope"), api_key="sk-sim")
 
-See `Simulator` for its settings.
+    with Simulator.in_thread(tls=True) as sim: ...     # in a test without one; trust `sim.ca_file`
+
+    python -m qwen_gateway.simulator --pace 0.03       # a process; prints a line of JSON with its URLs
+
+Faces
+-----
+A client's base URL is `sim.url(FACE)`. `dashscope`, `beijing`, `virginia` and `workspace` end in
+`/compatible-mode/v1`; `coding` (`/coding/v1`) and `token-plan` (`/token-plan/compatible-mode/v1`) are
+the plans; `native` (`/api/v1`) has the official model list; `vllm`, `ollama` (`/…/v1`) and `openrouter`
+(`/openrouter/api/v1`) are the variants of 4.13. Paths: `chat/completions`, `embeddings`, `models`, on
+DashScope `responses` too, and vLLM's `/vllm/tokenize`.
+
+What it says
+------------
+The text repeats the last user message (`echo.py`). A tool whose name the last user message mentions is
+called; `name=value` in the message fills its arguments (`schema.py`). A token is a word (`tokens.py`), and
+each chunk of a stream is one token. `catalogue.py` has the models and their manners.
+
+Faults
+------
+A fault is written `NAME` or `NAME;param=value;…`; several are joined by commas. It can be asked for by
+
+1. the key: `sk-sim` works (`sk-sp-sim` on plans, `sk-ws-H.sim`, `sk-or-sim`); `sk-sim-NAME` always answers
+   with that fault; `.LABEL` behind either makes it another key: `sk-sim.one`, `sk-sim-throttling.two`;
+2. the request header `x-sim-fault`;
+3. a script, taken one entry per call: `sim.script(["throttling", "ok", {"fault": "drop-after",
+   "params": {"after": 2}, "key": "sk-sim.one", "path": "/embeddings", "times": 2}])`.
+
+The header comes before the script, the script before the key. `ok` changes nothing.
+
+Error rows (4.6, 4.7; params `shape` E1, E2, E3, E3-json, E3-status or E4, `after`, `message`, `row`, `retry_after`):
+`invalid-parameter` `input-too-long` `arrearage` `data-inspection` `data-inspection-output`
+`invalid-api-key` `invalid-api-key-provided` `no-api-key` `missing-authorization` `invalid-access-token`
+`not-authorized` `access-denied` `model-access-denied` `workspace-access-denied` `app-access-denied`
+`access-denied-unpurchased` `free-tier-only` `free-tier-quota` `plan-key` `model-not-found`
+`model-not-supported` `not-found` `method-not-allowed` `plan-model` `throttling` `throttling-route`
+`rate-quota` `limit-requests` `burst-rate` `insufficient-quota` `allocation-quota` `free-quota`
+`commodity-not-purchased` `prepaid-bill-overdue` `postpaid-bill-overdue` `hour-quota` `week-quota`
+`month-quota` `concurrency-quota` `hour-quota-exhausted` `token-plan-rate` `token-plan-quota`
+`internal-error` `internal-algo` `system-error` `model-service-failed` `request-timeout`
+`model-serving-error` `model-serving-error-503` `model-unavailable`
+
+The same by shape (4.5): `flat-error` `error-in-200` `error-in-200-json` `error-lines` `error-event`
+`error-event-late` `content-filter-in-stream` `buffer-overflow` `too-many-in-stream`
+
+In a stream: `no-done` `only-done` `no-content` `empty-stream` `invalid-json-chunk` `huge-chunk` `comments`
+`unknown-events` `stall-mid` `drop-after` `drop-before-done` `drop-mid-json` `drop-mid-chunk`
+`drop-mid-utf8` `crlf` `cr` `no-space` `bytewise` `ragged` `joined`
+
+In the answer: `no-tool-parser` `old-errors` `embeddings-shuffled` `embeddings-total-only`
+`think-in-content` `think-closing-only` `tool-call-in-content` `tool-call-xml-in-content`
+`invalid-arguments` `long-answer` `repeated-ids` `omitted-ids` `whole-tool-call` `no-finish` `finish`
+`usage-null` `usage-in-finish` `thought-field`
+
+On the way: `slow` `stall-headers` `stall-body` `drop-before-headers` `reset` `drop-in-headers`
+`drop-after-headers` `truncated` `length-too-long` `length-too-short` `wrong-content-type` `retry-after`
+`gzip` `text-500` `empty-200` `empty-404` `bad-gateway` `service-unavailable` `gateway-timeout`
+
+`GET /__sim__/faults` tells each with its section, its text, and its parameters with their defaults.
+
+Keys and quotas
+---------------
+`sim.keys["sk-mine"] = Key(plan="coding", limits=Limits(hour5=3))` adds a key with a plan, a region, an
+account (whose keys share all windows), models it may call, and limits. Time for quotas is `sim.clock`.
+
+Control from another process
+----------------------------
+`POST /__sim__/script` (a list of entries), `POST /__sim__/keys` (an object of keys), `POST /__sim__/settings`
+(`{"pace": 0.03}`), `POST /__sim__/reset`; `GET /__sim__/log` (every request, with headers, body, times,
+status, and whether the client left early), `GET /__sim__/connections`, `GET /__sim__/script` (entries waiting).
 """
 
 from .faults import FAULTS

@@ -38,10 +38,9 @@ class Http2(Peer):
         settings: dict[h2.settings.SettingCodes | int, int] = {
             h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: max_streams,
             h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 1 << 20,
-            h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 0,
         }
-        self.h2.local_settings.update(settings)
         self.h2.initiate_connection()
+        self.h2.update_settings(settings)
         self.h2.increment_flow_control_window(1 << 24)
         self.flush()
 

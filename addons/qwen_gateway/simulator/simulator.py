@@ -126,6 +126,10 @@ class Simulator:
         """The table of keys, beside the names that need none."""
         return self.state.keys
 
+    @keys.setter
+    def keys(self, keys: dict[str, Key]) -> None:
+        self.state.keys = keys
+
     def script(self, entries: Iterable[Any]) -> None:
         """Lay out faults for the next calls, see `script.py`."""
         self.state.script.add(entries)

@@ -127,7 +127,7 @@ def _empty(_: Iterator[Step], __: Params) -> Iterator[Step]:
 
 
 def _line_ends(steps: Iterator[Step], params: Params) -> Iterator[Step]:
-    end = params["end"]
+    end = str(params["end"]).encode()
     for step in steps:
         yield step.replace(b"\n", end) if isinstance(step, bytes) else step
 
@@ -184,7 +184,7 @@ def _joined(steps: Iterator[Step], params: Params) -> Iterator[Step]:
 _RESET: Params = {"reset": 0}
 
 
-def _ends(name: str, end: bytes, text: str) -> Fault:
+def _ends(name: str, end: str, text: str) -> Fault:
     return Fault(name, "", text, {"end": end}, steps=_line_ends)
 
 
@@ -203,8 +203,8 @@ FAULTS: list[Fault] = [
     Fault("drop-mid-json", "", "it breaks inside an event", {"after": 3, **_RESET}, steps=_drop_mid_json),
     Fault("drop-mid-chunk", "", "it breaks inside an HTTP chunk", {"after": 3, **_RESET}, steps=_drop_mid_chunk),
     Fault("drop-mid-utf8", "", "it breaks inside a letter", _RESET, steps=_drop_mid_utf8),
-    _ends("crlf", b"\r\n", "lines end in CR LF"),
-    _ends("cr", b"\r", "lines end in CR"),
+    _ends("crlf", "\r\n", "lines end in CR LF"),
+    _ends("cr", "\r", "lines end in CR"),
     Fault("no-space", "4.5", "`data:` without a space", steps=_no_space),
     Fault("bytewise", "", "bytes come one at a time", {"size": 1}, steps=_bytewise),
     Fault("ragged", "", "pieces of random size", {"seed": 1}, steps=_ragged),
