@@ -12,7 +12,7 @@ import logging
 import os
 import stat
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,15 @@ log_warning: Warn = logging.getLogger("qwen_auth").warning
 
 MAX_BYTES = 4 * 1024 * 1024
 """No file of ours comes near; whatever is larger is something else."""
+
+
+def user_directory(environ: Mapping[str, str], variable: str, default: str) -> Path:
+    """The directory that the variable names, else the default one in the user's home."""
+    said = environ.get(variable, "").strip() or f"~/{default}"
+    home = environ.get("HOME", "")
+    if home and (said == "~" or said.startswith("~/")):
+        return Path(home, said[2:])
+    return Path(said).expanduser()
 
 
 def read_private(path: Path, warn: Warn = log_warning) -> bytes | None:

@@ -8,23 +8,29 @@ from pathlib import Path
 from qwen_auth.account import Account
 from qwen_auth.environment import environment_accounts
 from qwen_auth.files import Warn, log_warning
+from qwen_auth.logins import login_accounts
 from qwen_auth.plans import explain_mismatch
+from qwen_auth.records import LoginSettings
 from qwen_auth.store import AccountStore, gateway_home
 
 
 def load_accounts(environ: Mapping[str, str], home: Path | None = None, *, warn: Warn = log_warning) -> list[Account]:
-    """The accounts of the file, then those of the environment; `DEFAULT_ACCOUNT` first of all.
+    """The accounts of the file, of the environment, and the Qwen logins; `DEFAULT_ACCOUNT` first of all.
+
+    Logins come last, because their free tier is closed (upstream.md 2.13).
 
     Whatever is left out or looks wrong is told to `warn`, in words without secrets; a file that
     cannot be understood at all is a `FileError`. `home` defaults to `gateway_home(environ)`.
     """
-    accounts = AccountStore(home or gateway_home(environ), warn).load()
-    for account in environment_accounts(environ):
+    entries = AccountStore(home or gateway_home(environ), warn).entries()
+    accounts = [entry for entry in entries if isinstance(entry, Account)]
+    settings = {entry.name: entry for entry in entries if isinstance(entry, LoginSettings)}
+    for account in (*environment_accounts(environ), *login_accounts(environ, settings, warn)):
         _join(accounts, account, warn)
     for account in accounts:
-        for secret in account.credentials.secrets():
-            problem = explain_mismatch(account.plan, secret, account=account.name) if account.kind == "key" else None
-            if problem:
+        if account.kind == "key":
+            key = next(iter(account.credentials.secrets()), "")
+            if problem := explain_mismatch(account.plan, key, account=account.name):
                 warn(f"account {account.name!r} ({account.source}): {problem}")
     return _default_first(accounts, environ.get("DEFAULT_ACCOUNT", "").strip(), warn)
 

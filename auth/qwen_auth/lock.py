@@ -66,9 +66,16 @@ class FileLock:
             return True
 
     def touch(self) -> None:
-        """Tell others that the holder is alive. Call it at least every few seconds of long work."""
+        """Tell others that the holder is alive. Call it every few seconds of long work.
+
+        A qwen-code that exits unlinks whatever lock there is, also ours: then it is put back.
+        """
+        if self._mine is None or self._process != os.getpid():
+            return
         with contextlib.suppress(OSError):
-            if self._is_mine():
+            if not self.path.exists():
+                self._write(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), self._mine)
+            elif self._is_mine():
                 os.utime(self.path)
 
     def release(self) -> None:

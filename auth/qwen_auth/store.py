@@ -14,16 +14,16 @@ import orjson
 
 from qwen_auth.account import Account
 from qwen_auth.errors import AccountError, FileError, UnknownAccountError
-from qwen_auth.files import Warn, log_warning, parse_object, read_private, replace_private
+from qwen_auth.files import Warn, log_warning, parse_object, read_private, replace_private, user_directory
 from qwen_auth.lock import FileLock
-from qwen_auth.records import parse_record, record_line, to_record
+from qwen_auth.records import Entry, parse_record, record_line, to_record
 
 VERSION = 1
 
 
 def gateway_home(environ: Mapping[str, str]) -> Path:
     """`$QWEN_GATEWAY_HOME`, else `~/.qwen-gateway`."""
-    return Path(environ.get("QWEN_GATEWAY_HOME") or "~/.qwen-gateway").expanduser()
+    return user_directory(environ, "QWEN_GATEWAY_HOME", ".qwen-gateway")
 
 
 class AccountStore:
@@ -34,34 +34,36 @@ class AccountStore:
         self._warn = warn
 
     def load(self) -> list[Account]:
-        """The accounts, in the order of the file."""
+        """The accounts with credentials in this file, in its order."""
+        return [entry for entry in self.entries() if isinstance(entry, Account)]
+
+    def entries(self) -> list[Entry]:
+        """Everything in the file: accounts, and what it says about logins that are kept elsewhere."""
         content = read_private(self.path, self._warn)
         if content is None:
             return []
-        accounts: dict[str, Account] = {}
+        entries: dict[str, Entry] = {}
         for index, record in enumerate(self._parse(content)["accounts"]):
             try:
-                account = parse_record(record, str(self.path))
+                entry = parse_record(record, str(self.path))
             except AccountError as error:
                 self._leave_out(content, index, str(error))
                 continue
-            if account.name.casefold() in accounts:
-                self._leave_out(content, index, f"there is another account {account.name!r}; rename or remove one")
+            if entry.name.casefold() in entries:
+                self._leave_out(content, index, f"there is another account {entry.name!r}; rename or remove one")
             else:
-                accounts[account.name.casefold()] = account
-        return list(accounts.values())
+                entries[entry.name.casefold()] = entry
+        return list(entries.values())
 
-    def add(self, account: Account, *, replace: bool = False) -> None:
-        """Append the account, or put it in the place of the one with its name."""
-        if account.kind != "key":
-            raise AccountError(f"{account.name!r} is of kind {account.kind}; only keys are kept in {self.path}")
+    def add(self, entry: Entry, *, replace: bool = False) -> None:
+        """Append the entry, or put it in the place of the one with its name."""
 
         def change(records: list[dict[str, Any]]) -> None:
-            index = _find(records, account.name)
+            index = _find(records, entry.name)
             if index is None:
-                records.append(to_record(account))
+                records.append(to_record(entry))
             elif replace:
-                records[index] = to_record(account, records[index])
+                records[index] = to_record(entry, records[index])
             else:
                 name = records[index]["name"]
                 raise AccountError(f"there is an account {name!r}; add --replace or choose another name")

@@ -20,7 +20,7 @@ def home(tmp_path):
 def load(home):
     def load(**environ):
         warnings = []
-        accounts = load_accounts(environ, home, warn=warnings.append)
+        accounts = load_accounts({"HOME": str(home)} | environ, home, warn=warnings.append)
         return [account.name for account in accounts], warnings
 
     return load
@@ -50,7 +50,7 @@ def test_a_name_that_is_in_both_is_the_file_s_and_told(home):
     AccountStore(home).add(Account("dashscope", "key", "model-studio-intl", INTL, KeyCredentials("sk-other")))
     warnings = []
 
-    accounts = load_accounts({"DASHSCOPE_API_KEY": "sk-1"}, home, warn=warnings.append)
+    accounts = load_accounts({"HOME": str(home), "DASHSCOPE_API_KEY": "sk-1"}, home, warn=warnings.append)
 
     assert [account.credentials.secrets() for account in accounts][-1] == ("sk-other",)
     assert "'dashscope' of environment variable DASHSCOPE_API_KEY is left out" in warnings[0]
@@ -66,10 +66,13 @@ def test_a_key_at_the_wrong_plan_is_told_without_showing_it(load):
 
 
 def test_the_home_is_found_by_the_environment(home):
-    assert [account.name for account in load_accounts({"QWEN_GATEWAY_HOME": str(home)})] == ["a", "b"]
+    assert [account.name for account in load_accounts({"HOME": str(home), "QWEN_GATEWAY_HOME": str(home)})] == [
+        "a",
+        "b",
+    ]
 
 
 def test_warnings_go_to_the_log_by_default(home, caplog):
-    load_accounts({"DEFAULT_ACCOUNT": "c"}, home)
+    load_accounts({"HOME": str(home), "DEFAULT_ACCOUNT": "c"}, home)
 
     assert "DEFAULT_ACCOUNT names 'c'" in caplog.text

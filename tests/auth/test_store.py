@@ -185,3 +185,4 @@ def test_the_home_is_a_variable_or_a_folder_of_the_user():
     assert gateway_home({"QWEN_GATEWAY_HOME": "/somewhere"}) == Path("/somewhere")
     assert gateway_home({"QWEN_GATEWAY_HOME": ""}) == Path.home() / ".qwen-gateway"
     assert gateway_home({"QWEN_GATEWAY_HOME": "~/x"}) == Path.home() / "x"
+    assert gateway_home({"HOME": "/home/me"}) == Path("/home/me/.qwen-gateway")
