@@ -1,0 +1,186 @@
+"""Several processes, one login, refresh tokens that work once (upstream.md 2.4, 2.5)."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.auth.authority import Authority
+
+from qwen_auth.lock import FileLock
+from qwen_auth.logins import login_accounts
+from qwen_auth.qwen_store import LoginFile
+from qwen_auth.refresher import Refresher
+from qwen_auth.token import Token
+
+GATEWAY = textwrap.dedent(
+    """
+    import asyncio, sys, time
+    from pathlib import Path
+    from qwen_auth.authorization import AuthorizationServer
+    from qwen_auth.oauth import Clock, OAuthCredentials, oauth_account
+    from qwen_auth.qwen_store import LoginFile
+    from qwen_auth.refresher import Refresher
+
+    async def main(home, base_url, count):
+        served = 0  # each token served for more than a minute before it is refused
+        clock = Clock(monotonic=lambda: time.monotonic() + 61 * served)
+        file = LoginFile(Path(home, "oauth_creds.json"))
+        account = oauth_account("default", OAuthCredentials(file, file.read(), file.stamp(), clock=clock))
+        refresher = Refresher(AuthorizationServer.from_environment({"QWEN_BASE_URL": base_url}), clock=clock)
+        sys.stdin.readline()  # all begin together
+        if count == 0:
+            await refresher.ready(account)
+        for served in range(count):
+            assert await refresher.renew(account, account.credentials.token.access_token)
+            await asyncio.sleep(0.02)
+        await refresher.aclose()
+        print(account.credentials.token.access_token)
+
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    """
+)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / ".qwen"
+
+
+@pytest.fixture
+def authority():
+    return Authority()
+
+
+def expiring(home, seconds):
+    LoginFile(home / "oauth_creds.json").write(Token("access-0", "refresh-0", (time.time() + seconds) * 1000))
+
+
+def gateway(home, base_url, count):
+    return subprocess.Popen(
+        [sys.executable, "-c", GATEWAY, home, base_url, str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(processes):
+    return [process.communicate("go\n", timeout=120)[0].strip() for process in processes]
+
+
+def test_two_processes_that_find_the_token_expired_make_one_refresh(home, authority):
+    expiring(home, -1)
+
+    with authority.serve() as base_url:
+        processes = [gateway(home, base_url, 0) for _ in range(2)]
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        tokens = finish(processes)
+
+    assert tokens == ["access-1", "access-1"]
+    assert authority.refreshes == ["refresh-0"]
+
+
+def test_a_hundred_forced_refreshes_beside_a_qwen_code_leave_no_dead_token(home, authority):
+    expiring(home, 3600)
+    script = Path(__file__).with_name("qwen_code.py")
+
+    with authority.serve() as base_url:
+        gateways = [gateway(home, base_url, 45) for _ in range(2)]
+        qwen_code = subprocess.Popen(
+            [sys.executable, script, home, f"{base_url}/api/v1/oauth2/token", "50"], stderr=subprocess.PIPE, text=True
+        )
+        for process in gateways:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        finish(gateways)
+        _, complaint = qwen_code.communicate(timeout=120)
+
+    assert (qwen_code.returncode, complaint) == (0, "")
+    assert [process.returncode for process in gateways] == [0, 0]
+    assert authority.dead == []
+    assert len(authority.refreshes) >= 100
+    assert {json.loads((home / "oauth_creds.json").read_text())["refresh_token"]} == authority.alive
+    assert [entry.name for entry in home.iterdir()] == ["oauth_creds.json"]
+
+
+async def test_a_lock_left_by_a_dead_process_delays_a_refresh_by_nothing(home, authority):
+    expiring(home, -1)
+    lock = home / "oauth_creds.lock"
+    lock.write_text("d0f5c8a4-0000-4000-8000-000000000000")
+    long_ago = time.time() - 11
+    os.utime(lock, (long_ago, long_ago))
+    [account] = login_accounts({"QWEN_HOME": str(home)}, {})
+
+    await asyncio.wait_for(Refresher(connect=authority.connect).ready(account), 2)
+
+    assert authority.refreshes == ["refresh-0"]
+    assert not lock.exists()
+
+
+async def test_a_process_that_is_killed_during_a_refresh_costs_others_ten_seconds_at_most(home, authority):
+    """It was killed before the server heard of it, so that the refresh token still works."""
+    expiring(home, -1)
+    holder = (
+        "import sys, time, pathlib, qwen_auth.lock as lock;"
+        "lock.FileLock(pathlib.Path(sys.argv[1])).try_acquire(); print(1, flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", holder, home / "oauth_creds.lock"], stdout=subprocess.PIPE)
+    process.stdout.read(1)
+    process.kill()
+    process.communicate()
+    eight_seconds_ago = time.time() - 8
+    os.utime(home / "oauth_creds.lock", (eight_seconds_ago, eight_seconds_ago))
+    [account] = login_accounts({"QWEN_HOME": str(home)}, {})
+    refresher = Refresher(connect=authority.connect)
+    begin = time.monotonic()
+
+    await refresher.ready(account)
+
+    assert 1 < time.monotonic() - begin < 5
+    assert authority.refreshes == ["refresh-0"]
+
+
+async def test_a_qwen_code_that_exits_and_takes_our_lock_with_it_lets_nobody_in(home, authority):
+    """Its exit handler unlinks whatever lock there is; a slow refresh puts ours back within two seconds."""
+    expiring(home, -1)
+    lock = home / "oauth_creds.lock"
+    seen = []
+
+    async def slow(request):
+        lock.unlink()
+        await asyncio.sleep(2.5)
+        seen.append(FileLock(lock).try_acquire())
+        return authority(request)
+
+    [account] = login_accounts({"QWEN_HOME": str(home)}, {})
+    await Refresher(connect=lambda _: httpx.AsyncClient(transport=httpx.MockTransport(slow))).ready(account)
+
+    assert seen == [False]
+    assert not lock.exists()
+
+
+async def test_a_slow_refresh_does_not_look_dead(home, authority):
+    expiring(home, -1)
+    lock = home / "oauth_creds.lock"
+    ages = []
+
+    async def slow(request):
+        before = time.time() - 9
+        os.utime(lock, (before, before))  # as if it had taken nine seconds already
+        await asyncio.sleep(2.5)
+        ages.append(time.time() - lock.stat().st_mtime)
+        return authority(request)
+
+    [account] = login_accounts({"QWEN_HOME": str(home)}, {})
+    await Refresher(connect=lambda _: httpx.AsyncClient(transport=httpx.MockTransport(slow))).ready(account)
+
+    assert ages[0] < 3
