@@ -72,6 +72,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_peer(peer: tuple[str, int] | None) -> None:
+    """Without keys only this machine may call.
+
+    Raises:
+        Forbidden: the caller is another one.
+    """
+    address = peer[0] if peer else ""
+    if not is_loopback(address.removeprefix("::ffff:")):
+        raise Forbidden(
+            f"Callers from other machines ({address}) need a key, and this gateway has none. Its operator sets "
+            "QWEN_GATEWAY_KEYS or qwen_keys_file.",
+            code="keys_required",
+        )
+
+
 def host_of(authority: str) -> str:
     """The host in a Host header or an authority; empty when it has none."""
     try:

@@ -6,11 +6,11 @@ Credentials of the client are taken off the flow here, before any other addon se
 from mitmproxy import ctx, http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import HttpLayer
-from mitmproxy.proxy.mode_specs import ReverseMode
+from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from qwen_gateway import flows, local, options
-from qwen_gateway.callers import KEY_HEADERS, Keys, check_host, check_origin, preflight_headers
+from qwen_gateway.callers import KEY_HEADERS, Keys, check_host, check_origin, check_peer, preflight_headers
 from qwen_gateway.leg import Legs
 from qwen_gateway.openai.errors import NotFound, OpenAIError
 from qwen_gateway.router import INTERCEPTED, Route, route
@@ -76,6 +76,8 @@ class Door:
         secrets = flows.take_secrets(flow)
         flow.metadata[flows.SURFACE] = found.surface
         try:
+            if not self._keys and isinstance(flow.client_conn.proxy_mode, ReverseMode | RegularMode):
+                check_peer(flow.client_conn.peername)
             if reverse:
                 check_host(flow.request.host_header or "", self._settings.allowed_hosts)
                 check_origin(origin, self._settings.cors_origins)

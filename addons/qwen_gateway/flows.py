@@ -200,11 +200,13 @@ class Shown:
         self._client = client
         self._pieces: list[bytes] = []
         self._size = 0
+        self.streamed = False
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         await self._client.whole(status, headers, body)
 
     async def begin(self, status: int, headers: Headers) -> None:
+        self.streamed = True
         await self._client.begin(status, headers)
 
     async def send(self, data: bytes) -> None:

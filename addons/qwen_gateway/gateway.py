@@ -96,6 +96,9 @@ class Gateway:
         try:
             body = flows.body_to_serve(flow, self._settings.body_limit)
             call = parse_chat(body)
+            for account in self._engine.pool.serving():
+                if flavour(find_plan(account.plan).flavour).default_model is None:
+                    await self._engine.catalogue.prepare(account)
             encoder = ChatEncoder(call, self._settings, self._engine)
             self._check_model(encoder)
         except OpenAIError as error:
@@ -126,7 +129,7 @@ class Gateway:
 
         def ended() -> None:
             flow.comment = exchange.summary()
-            if flow.response is not None and exchange.call.stream:
+            if flow.response is not None and shown.streamed:
                 flow.response.data.content = shown.content()
 
         try:

@@ -1,17 +1,24 @@
 """What the gateway asks of its host: lazy connections, loopback, and only OpenAI's traffic decrypted."""
 
+import asyncio
+import errno
 import logging
 import re
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy.mode_servers import ServerInstance
 
 from qwen_gateway import flows, options
 from qwen_gateway.callers import host_of, is_loopback
 from qwen_gateway.openai.errors import Forbidden
 
 logger = logging.getLogger(__name__)
+
+
+OPEN_MODES = (mode_specs.ReverseMode, mode_specs.RegularMode, mode_specs.UpstreamMode)
+"""Modes whose listeners anyone who reaches them can use."""
 
 
 class Host:
@@ -41,11 +48,23 @@ class Host:
             self._check_listeners()
             self._allow_hosts()
 
+    async def running(self) -> None:
+        """Move listeners to loopback that came up before a script could ask for it (mitmproxy loads those late)."""
+        proxyserver = ctx.master.addons.get("proxyserver")
+        for server in list(proxyserver.servers) if proxyserver else []:
+            mode = server.mode
+            if not isinstance(mode, OPEN_MODES) or mode.custom_listen_host is not None:
+                continue
+            if any(not is_loopback(address[0]) for address in server.listen_addrs) and is_loopback(
+                ctx.options.listen_host
+            ):
+                await rebind(server)
+
     def _check_listeners(self) -> None:
         """Beyond loopback everyone could spend the operator's money: not without keys."""
         for spec in ctx.options.mode:
             mode = mode_specs.ProxyMode.parse(spec)
-            if not isinstance(mode, mode_specs.ReverseMode | mode_specs.RegularMode | mode_specs.UpstreamMode):
+            if not isinstance(mode, OPEN_MODES):
                 continue
             host = mode.listen_host(ctx.options.listen_host)
             if not is_loopback(host) and not options.caller_keys(options.read(ctx.options)):
@@ -91,3 +110,17 @@ class Host:
         if "web_port" in ctx.options:
             ports.add(ctx.options.web_port)
         return ports
+
+
+async def rebind(server: ServerInstance[mode_specs.ProxyMode]) -> None:
+    """Listen anew with the options as they are now; the old sockets take a moment to go."""
+    await server.stop()
+    for patience in (0.01, 0.05, 0.1, 0.2, 0.4, 0.8):
+        try:
+            await server.start()
+            return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        await asyncio.sleep(patience)
+    await server.start()

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from dotenv import dotenv_values
 from mitmproxy import exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import OptManager
 from mitmproxy.utils import human
 
+from qwen_auth.environment import read_environment
+from qwen_auth.errors import AuthError
 from qwen_auth.pool import STRATEGIES, Strategy
 from qwen_gateway.callers import Keys
 from qwen_gateway.engine.limits import Limits
@@ -139,11 +140,16 @@ class Settings:
     ca_bundle: str | None
 
 
-def environment(directory: Path | None = None) -> dict[str, str]:
-    """The process environment over a `.env` file in the working directory."""
-    file = (directory or Path.cwd()) / ".env"
-    values = {name: value for name, value in dotenv_values(file).items() if value is not None} if file.exists() else {}
-    return {**values, **os.environ}
+def environment() -> dict[str, str]:
+    """The process environment over a `.env` file in the working directory.
+
+    Raises:
+        OptionsError: the file is there but cannot be read.
+    """
+    try:
+        return read_environment(os.environ, Path.cwd())
+    except AuthError as error:
+        raise exceptions.OptionsError(str(error)) from None
 
 
 def declare(loader: Loader, environ: Mapping[str, str]) -> None:

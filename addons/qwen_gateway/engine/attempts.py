@@ -96,7 +96,7 @@ class Attempts:
                     async with asyncio.TaskGroup() as group:
                         for number in range(exchange.call.choices):
                             group.create_task(self._branch(exchange, encoder, delivery, number))
-                except* (OpenAIError, Broken) as failures:
+                except ExceptionGroup as failures:
                     raise failures.exceptions[0] from None
         except TimeoutError:
             raise UpstreamError(

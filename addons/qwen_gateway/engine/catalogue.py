@@ -57,12 +57,18 @@ class Catalogue:
         self._timeout = timeout
         self._clock = clock
         self._lists: dict[str, _Cached] = {}
+        self._failed: dict[str, float] = {}
         self._reading: dict[str, asyncio.Task[None]] = {}
 
     def known(self, account: Account) -> list[str] | None:
         """The names on the account's list, if it was ever read; never waits."""
         cached = self._lists.get(account.name)
         return [model.id for model in cached.models if chats(model.id)] if cached else None
+
+    async def prepare(self, account: Account) -> None:
+        """Read the account's list if it was never tried: a host of few models has no usual one to fall back on."""
+        if account.name not in self._lists and self._clock() >= self._failed.get(account.name, 0.0):
+            await self.models(account)
 
     async def models(self, account: Account) -> tuple[list[Listed], bool]:
         """The account's models, and whether the list is stale or made up because it could not be read."""
@@ -86,6 +92,8 @@ class Catalogue:
         elif cached := self._lists.get(account.name):
             cached.until = self._clock() + min(RETRY, self._keep)
             cached.stale = True
+        else:
+            self._failed[account.name] = self._clock() + RETRY
 
     async def _fetch(self, account: Account) -> list[Listed] | None:
         headers = {"accept": "application/json"}

@@ -103,15 +103,15 @@ VERDICTS = {
         Verdict("path", 502, "server_error", "upstream_path", "elsewhere", "rest", rest=30, ceiling=600,
             advice="The account's base URL is probably wrong; `qwen-auth plans` lists the right ones."),
         Verdict("busy", 503, "server_error", "upstream_busy", "anywhere", "rest", rest=2, ceiling=30),
-        Verdict("overload", 503, "server_error", "upstream_overloaded", "anywhere", "rest", rest=1, ceiling=60),
+        Verdict("overload", 503, "server_error", "upstream_overloaded", "anywhere", "rest", rest=1, ceiling=10),
         Verdict("unreachable", 502, "server_error", "upstream_unreachable", "anywhere", "rest",
-            rest=1, ceiling=60, whole_account=True,
+            rest=1, ceiling=10, whole_account=True,
             advice="The upstream cannot be reached; check the network and the account's base URL."),
-        Verdict("torn", 502, "server_error", "upstream_torn", "anywhere", "rest", rest=1, ceiling=60,
+        Verdict("torn", 502, "server_error", "upstream_torn", "anywhere", "rest", rest=1, ceiling=10,
             advice="The upstream's answer broke off."),
-        Verdict("malformed", 502, "server_error", "upstream_malformed", "anywhere", "rest", rest=1, ceiling=60,
+        Verdict("malformed", 502, "server_error", "upstream_malformed", "anywhere", "rest", rest=1, ceiling=10,
             advice="The upstream's answer was not what its contract says."),
-        Verdict("timeout", 504, "server_error", "upstream_timeout", "elsewhere", "rest", rest=1, ceiling=60),
+        Verdict("timeout", 504, "server_error", "upstream_timeout", "elsewhere", "rest", rest=1, ceiling=10),
     )
 }  # fmt: skip
 """Every class of fault by name."""
