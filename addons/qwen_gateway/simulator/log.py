@@ -26,6 +26,8 @@ class Received:
     face: str = ""
     key: str = ""
     faults: list[str] = field(default_factory=list)
+    note: str = ""
+    """What it meant to the authorization server: "refresh 2 of alice"."""
     status: int | None = None
     answered_at: float | None = None
     """When the headers of the answer left."""
@@ -90,6 +92,7 @@ class Received:
             "face": self.face,
             "key": self.key,
             "faults": self.faults,
+            "note": self.note,
             "status": self.status,
             "answered_at": self.answered_at,
             "chunks": self.chunks,
@@ -130,8 +133,12 @@ class Connection:
         }
 
 
+KEPT = 10_000
+"""The oldest requests and connections are forgotten beyond this number: a load must not fill the memory."""
+
+
 class Log:
-    """Every request and connection since the start or the last `reset`; control calls are left out."""
+    """The requests and connections since the start or the last `reset`; control calls are left out."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -144,6 +151,7 @@ class Log:
         self._connections += 1
         connection = Connection(self._connections, http_version, tls, time.time())
         self.connections.append(connection)
+        del self.connections[:-KEPT]
         return connection
 
     def receive(self, connection: Connection, method: str, target: str, headers: list[tuple[str, str]]) -> Received:
@@ -154,6 +162,7 @@ class Log:
             received.number = self._requests
             connection.requests += 1
             self.received.append(received)
+            del self.received[:-KEPT]
         return received
 
     def __iter__(self) -> Iterator[Received]:
