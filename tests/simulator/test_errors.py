@@ -12,6 +12,8 @@ from qwen_gateway.simulator.errors import ROWS
 CONTRACT = [
     ("invalid-parameter", 400, "invalid_parameter_error", "Required parameter(s) missing or invalid"),
     ("input-too-long", 400, "invalid_parameter_error", "<400> InternalError.Algo.InvalidParameter: Range of input"),
+    ("bad-request", 400, "invalid_parameter_error", "bad request"),
+    ("stream-timeout", 504, "stream_timeout", "stream timeout"),
     ("arrearage", 400, "Arrearage", "Access denied, please make sure your account is in good standing."),
     ("data-inspection", 400, "data_inspection_failed", "Input data may contain inappropriate content."),
     ("data-inspection-output", 400, "data_inspection_failed", "Output data may contain inappropriate content."),

@@ -14,9 +14,10 @@ Faces
 -----
 A client's base URL is `sim.url(FACE)`. `dashscope`, `beijing`, `virginia` and `workspace` end in
 `/compatible-mode/v1`; `coding` (`/coding/v1`) and `token-plan` (`/token-plan/compatible-mode/v1`) are
-the plans; `native` (`/api/v1`) has the official model list; `vllm`, `ollama` (`/…/v1`) and `openrouter`
-(`/openrouter/api/v1`) are the variants of 4.13. Paths: `chat/completions`, `embeddings`, `models`, on
-DashScope `responses` too, and vLLM's `/vllm/tokenize`.
+the plans; `native` (`/api/v1`) has the official model list; `oauth` is the authorization server, at the
+root, with the web-search plugin; `portal` (`/v1`) is where its tokens are good; `vllm`, `ollama` (`/…/v1`)
+and `openrouter` (`/openrouter/api/v1`) are the variants of 4.13. Paths: `chat/completions`, `embeddings`,
+`models`, on DashScope `responses` too, and vLLM's `/vllm/tokenize`.
 
 What it says
 ------------
@@ -36,7 +37,8 @@ A fault is written `NAME` or `NAME;param=value;…`; several are joined by comma
 
 The header comes before the script, the script before the key. `ok` changes nothing.
 
-Error rows (4.6, 4.7; params `shape` E1, E2, E3, E3-json, E3-status or E4, `after`, `message`, `row`, `retry_after`):
+Error rows (2.12, 4.6, 4.7; parameters: `shape` E1, E2, E3, E3-json, E3-status or E4, `after` so many pieces of
+content in E4, `message`, `row` for another row, `retry_after`):
 `invalid-parameter` `input-too-long` `arrearage` `data-inspection` `data-inspection-output`
 `invalid-api-key` `invalid-api-key-provided` `no-api-key` `missing-authorization` `invalid-access-token`
 `not-authorized` `access-denied` `model-access-denied` `workspace-access-denied` `app-access-denied`
@@ -46,7 +48,7 @@ Error rows (4.6, 4.7; params `shape` E1, E2, E3, E3-json, E3-status or E4, `afte
 `commodity-not-purchased` `prepaid-bill-overdue` `postpaid-bill-overdue` `hour-quota` `week-quota`
 `month-quota` `concurrency-quota` `hour-quota-exhausted` `token-plan-rate` `token-plan-quota`
 `internal-error` `internal-algo` `system-error` `model-service-failed` `request-timeout`
-`model-serving-error` `model-serving-error-503` `model-unavailable`
+`model-serving-error` `model-serving-error-503` `model-unavailable` `bad-request` `stream-timeout`
 
 The same by shape (4.5): `flat-error` `error-in-200` `error-in-200-json` `error-lines` `error-event`
 `error-event-late` `content-filter-in-stream` `buffer-overflow` `too-many-in-stream`
@@ -64,6 +66,11 @@ On the way: `slow` `stall-headers` `stall-body` `drop-before-headers` `reset` `d
 `drop-after-headers` `truncated` `length-too-long` `length-too-short` `wrong-content-type` `retry-after`
 `gzip` `text-500` `empty-200` `empty-404` `bad-gateway` `service-unavailable` `gateway-timeout`
 
+Of the authorization server (2.3, 2.4): `oauth-invalid-request` `oauth-invalid-grant` `oauth-unauthorized`
+`oauth-error-in-200` `oauth-slow-down` `oauth-slow-down-400` `oauth-rate-limited` `oauth-pending`
+`oauth-expired-token` `oauth-expired-code` `oauth-access-denied` `oauth-status-pending` `oauth-null-token`
+`oauth-no-resource-url` `oauth-no-refresh-token`; and `empty-200`, `gateway-timeout`, `stall-headers` and the like
+
 `GET /__sim__/faults` tells each with its section, its text, and its parameters with their defaults.
 
 Keys and quotas
@@ -71,16 +78,29 @@ Keys and quotas
 `sim.keys["sk-mine"] = Key(plan="coding", limits=Limits(hour5=3))` adds a key with a plan, a region, an
 account (whose keys share all windows), models it may call, and limits. Time for quotas is `sim.clock`.
 
+OAuth
+-----
+The device flow is whole: codes, the page `/authorize` with two buttons, PKCE, polls that may come too fast,
+refresh tokens for one use. `sim.oauth.approve(user_code, account="alice")` and `deny` press the buttons;
+`sim.oauth.login("alice", fault="throttling")` returns tokens without any ceremony; `expire(account)` ends its
+access tokens, `revoke(account)` its logins; `token_life`, `refresh_life`, `code_life` and `interval` can be
+set at any time. Each record of the log has a `note` such as "refresh 2 of alice"; `sim.oauth.logins` counts.
+`sim.portal` holds the moods of the portal: `closed`, `per_day`, `rpm`, `delay`, `ceiling`, `fault`,
+`searches_per_day`.
+
 Control from another process
 ----------------------------
 `POST /__sim__/script` (a list of entries), `POST /__sim__/keys` (an object of keys), `POST /__sim__/settings`
-(`{"pace": 0.03}`), `POST /__sim__/reset`; `GET /__sim__/log` (every request, with headers, body, times,
-status, and whether the client left early), `GET /__sim__/connections`, `GET /__sim__/script` (entries waiting).
+(`{"pace": 0.03, "token_life": 60, "portal": {"closed": true}}`), `POST /__sim__/login`, `revoke` and `expire`
+(`{"account": "alice"}`), `POST /__sim__/reset`; `GET /__sim__/log` (every request, with headers, body, times,
+status, and whether the client left early), `GET /__sim__/connections`, `GET /__sim__/script` (entries waiting),
+`GET /__sim__/logins`.
 """
 
 from .faults import FAULTS
 from .keys import Key, Limits
 from .log import Connection, Received
+from .oauth.mood import Portal
 from .simulator import Simulator
 
-__all__ = ["FAULTS", "Connection", "Key", "Limits", "Received", "Simulator"]
+__all__ = ["FAULTS", "Connection", "Key", "Limits", "Portal", "Received", "Simulator"]

@@ -12,6 +12,8 @@ from .faults.table import Asked
 from .keys import Key
 from .log import Received
 from .models import limits, list_models, native, one_model, permissions
+from .oauth import endpoints, page, portal
+from .oauth.web_search import web_search
 from .shapes import error_reply
 from .state import Call, State
 from .tokenize import tokenize
@@ -30,6 +32,18 @@ NATIVE_ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "models"): native,
     ("GET", "models/limits"): limits,
     ("GET", "models/permissions"): permissions,
+}
+
+
+PORTAL_ROUTES: dict[tuple[str, str], Handler] = {("POST", "chat/completions"): portal.answer}
+"""No model list, and embeddings never worked (2.7, 2.10)."""
+OAUTH_ROUTES: dict[tuple[str, str], Handler] = {
+    ("POST", "api/v1/oauth2/device/code"): endpoints.device_code,
+    ("POST", "api/v1/oauth2/token"): endpoints.token,
+    ("POST", "api/v2/oauth2/authorize"): page.hook,
+    ("GET", "authorize"): page.show,
+    ("POST", "authorize"): page.decide,
+    ("POST", "api/v1/indices/plugin/web_search"): web_search,
 }
 
 
@@ -58,31 +72,39 @@ class App:
         received.face = face.name
         name = keys.presented(received)
         received.key = name or ""
-        key = (self.state.keys.get(name) or keys.parse(name)) if name else None
-        faults = self._faults(received, name or "", key)
+        key = self._key(face, name)
+        faults = self._faults(received, face, name or "", key)
         received.faults = faults.names
         call = self._call(received, face, rest, faults)
         reply = faults.reply(call.asked)
         if reply is None:
             try:
-                call.key = keys.admit(face, name, key)
+                call.key = _admit(call, key)
                 reply = _handler(call)(call)
             except Refused as refused:
                 reply = error_reply(refused.row, call.request_id, call.asked.shape)
         if call.entered:
             reply.after = lambda: self.state.windows.leave(call.account)
-        if face.kind == "dashscope" and reply.header("server") is None:
+        if face.kind in {"dashscope", "portal"} and reply.header("server") is None:
             reply.headers += _gateway_headers(call)
         return faults.whole(reply)
 
-    def _faults(self, received: Received, name: str, key: Key | None) -> Faults:
+    def _key(self, face: Face, name: str | None) -> Key | None:
+        if not name:
+            return None
+        if face.kind in {"portal", "oauth"}:
+            return self.state.logins.key(name)
+        return self.state.keys.get(name) or keys.parse(name)
+
+    def _faults(self, received: Received, face: Face, name: str, key: Key | None) -> Faults:
         asked = received.header("x-sim-fault")
         if asked is not None:
             return Faults.parse(asked)
         scripted = self.state.script.take(name, received.path)
         if scripted is not None:
             return scripted
-        return Faults.parse(key.fault if key is not None else "")
+        standing = self.state.portal.fault if face.kind == "portal" else ""
+        return Faults.parse((key.fault if key is not None else "") or standing)
 
     def _call(self, received: Received, face: Face, rest: str, faults: Faults) -> Call:
         request_id = self.state.next_id()
@@ -110,12 +132,20 @@ class App:
         )
 
 
+def _admit(call: Call, key: Key | None) -> Key:
+    if call.face.kind == "oauth":
+        return Key()
+    if call.face.kind == "portal":
+        return portal.admit(call, key)
+    return keys.admit(call.face, call.key_name, key)
+
+
 def _handler(call: Call) -> Handler:
     method, rest = call.received.method, call.rest.rstrip("/")
-    routes = NATIVE_ROUTES if call.face.name == "native" else ROUTES
+    routes = {"native": NATIVE_ROUTES, "portal": PORTAL_ROUTES, "oauth": OAUTH_ROUTES}.get(call.face.name, ROUTES)
     if call.face.kind == "vllm" and (method, rest) == ("POST", "tokenize"):
         return tokenize
-    if rest == "responses" and call.face.kind not in {"dashscope", "portal"}:
+    if rest == "responses" and call.face.kind != "dashscope":
         return _nowhere
     handler = routes.get((method, rest))
     if handler is not None:
@@ -144,7 +174,7 @@ def _shape(face: Face, rest: str, faults: Faults) -> str:
         return "vllm-old"
     if face.kind == "dashscope" and (face.name == "native" or rest.startswith("responses")):
         return "flat"
-    return "dashscope" if face.kind == "portal" else face.kind
+    return "dashscope" if face.kind in {"portal", "oauth"} else face.kind
 
 
 def _gateway_headers(call: Call) -> list[tuple[str, str]]:

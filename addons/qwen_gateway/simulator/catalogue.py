@@ -202,6 +202,9 @@ def _table(models: list[Model]) -> dict[str, Model]:
     return {model.id: model for model in models}
 
 
+ALIASES = {"coder-model": "qwen3.6-plus"}
+"""What the portal's aliases call themselves in an answer (2.9)."""
+
 CATALOGUES: dict[str, dict[str, Model]] = {
     "dashscope": _table(_CHAT),
     "coding": _table([model for model in _CHAT if model.id in _PLAN]),

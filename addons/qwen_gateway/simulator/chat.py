@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from . import chunks, rules, variants
-from .catalogue import CATALOGUES, EMBEDDINGS, OTHER_KINDS, Model
+from .catalogue import ALIASES, CATALOGUES, EMBEDDINGS, OTHER_KINDS, Model
 from .chunks import Answer
 from .dialects import DIALECTS
 from .echo import Wish, speak
@@ -53,7 +53,7 @@ def enter(call: Call, model: str) -> None:
     call.entered = True
 
 
-def make_answer(call: Call, wish: Wish, prompt: int, *, name: str | None = None) -> Answer:
+def make_answer(call: Call, wish: Wish, prompt: int) -> Answer:
     """Let the engine speak."""
     body, dialect = call.object, DIALECTS[call.face.kind]
     wish = replace(wish, id_prefix=dialect.call_prefix)
@@ -67,7 +67,7 @@ def make_answer(call: Call, wish: Wish, prompt: int, *, name: str | None = None)
     return Answer(
         id=dialect.id_prefix + call.request_id,
         created=int(call.now),
-        model=name or wish.model,
+        model=ALIASES.get(wish.model, wish.model),
         dialect=dialect,
         speeches=speeches,
         prompt_tokens=prompt,

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import orjson
 
+from .oauth.mood import Portal
 from .simulator import Simulator
 
 
@@ -21,6 +22,9 @@ from .simulator import Simulator
 @click.option("--pace", default=0.0, show_default=True, help="Seconds between the words of a stream.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the ids.")
 @click.option("--max-streams", default=128, show_default=True, help="HTTP/2 streams of one connection.")
+@click.option("--token-life", default=21_600.0, show_default=True, help="Seconds an OAuth access token lives.")
+@click.option("--interval", default=5.0, show_default=True, help="Seconds between polls for an OAuth token.")
+@click.option("--portal-closed", is_flag=True, help="Answer 401 at the portal, as since 2026-04-15.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Write the base URLs there, too.")
 @click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends.")
 def main(
@@ -33,6 +37,9 @@ def main(
     pace: float,
     seed: int,
     max_streams: int,
+    token_life: float,
+    interval: float,
+    portal_closed: bool,
     ready_file: Path | None,
     until_stdin_closes: bool,
 ) -> None:
@@ -46,6 +53,9 @@ def main(
         pace=pace,
         seed=seed,
         max_streams=max_streams,
+        token_life=token_life,
+        interval=interval,
+        portal=Portal(closed=portal_closed),
     )
     asyncio.run(_serve(simulator, ready_file, until_stdin_closes=until_stdin_closes))
 

@@ -1,15 +1,17 @@
 """The control endpoints: `/__sim__/…`, for tests in other processes."""
 
+from dataclasses import asdict, replace
 from typing import Any
 
 from .faults import FAULTS, UnknownFault
 from .keys import Key
 from .log import Received
 from .state import State
-from .wire import Reply, json_reply
+from .wire import JsonObject, Reply, json_reply
 
 PREFIX = "/__sim__/"
-CONTROLS = "POST script, reset, keys, settings, and GET log, connections, script, faults"
+CONTROLS = "POST script, reset, keys, settings, login, revoke, expire, and GET log, connections, script, faults, logins"
+OAUTH_SETTINGS = ("token_life", "refresh_life", "code_life", "interval")
 
 
 def control(state: State, received: Received) -> Reply:
@@ -39,9 +41,16 @@ def _act(state: State, name: str, received: Received) -> Any:
             state.keys |= {key: Key.from_json(settings) for key, settings in received.json.items()}
             return {"keys": sorted(state.keys)}
         case "POST", "settings":
-            settings = received.json
-            state.pace = float(settings.get("pace", state.pace))
-            return {"pace": state.pace}
+            return _settings(state, received.json)
+        case "POST", "login":
+            return state.logins.login(**(received.json or {}))
+        case "POST", "revoke":
+            return {"revoked": state.logins.revoke(received.json["account"])}
+        case "POST", "expire":
+            state.logins.expire(received.json["account"])
+            return {}
+        case "GET", "logins":
+            return [one.as_json() for one in state.logins]
         case "GET", "log":
             return [one.as_json() for one in state.log]
         case "GET", "connections":
@@ -53,3 +62,16 @@ def _act(state: State, name: str, received: Received) -> Any:
             }
         case _:
             return None
+
+
+def _settings(state: State, given: JsonObject) -> JsonObject:
+    state.pace = float(given.pop("pace", state.pace))
+    for name in OAUTH_SETTINGS:
+        if name in given:
+            setattr(state.logins, name, float(given.pop(name)))
+    state.portal = replace(state.portal, **given.pop("portal", {}))
+    if given:
+        raise ValueError(f"no setting {sorted(given)[0]!r}; there are pace, portal, {', '.join(OAUTH_SETTINGS)}")
+    return {"pace": state.pace, "portal": asdict(state.portal)} | {
+        name: getattr(state.logins, name) for name in OAUTH_SETTINGS
+    }

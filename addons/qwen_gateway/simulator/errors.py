@@ -1,4 +1,4 @@
-"""Every error row of upstream.md 4.6 and 4.7 by name, as the services word it.
+"""Every error row of upstream.md 2.12, 4.6 and 4.7 by name, as the services word it.
 
 A row knows the code of the OpenAI-compatible face (`code`) and the one of the native faces (`flat`).
 Where the contract gives several texts for one code, each has a row. How a row travels (shapes E1 to
@@ -83,6 +83,7 @@ _ROWS = [
         _REQUEST,
         "InvalidParameter",
     ),
+    Row("bad-request", 400, "invalid_parameter_error", "bad request", _REQUEST, section="2.12"),
     Row(
         "arrearage",
         400,
@@ -239,6 +240,7 @@ _ROWS = [
     Row("request-timeout", 500, "RequestTimeOut", "Request timed out, please try again later."),
     Row("model-serving-error", 500, "ModelServingError", _CAPACITY),
     Row("model-serving-error-503", 503, "ModelServingError", _CAPACITY),
+    Row("stream-timeout", 504, "stream_timeout", "stream timeout", section="2.12"),
     Row(
         "model-unavailable",
         503,

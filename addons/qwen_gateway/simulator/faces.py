@@ -1,9 +1,9 @@
-"""The faces: which path stands for which service (upstream.md 4.1, 4.13)."""
+"""The faces: which path stands for which service (upstream.md 2, 4.1, 4.13)."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["dashscope", "vllm", "ollama", "openrouter", "portal"]
+Kind = Literal["dashscope", "vllm", "ollama", "openrouter", "portal", "oauth"]
 Plan = Literal["payg", "coding", "token", "own"]
 
 
@@ -32,7 +32,18 @@ FACES = {
         Face("vllm", "/vllm/v1", "vllm", "own", "vllm"),
         Face("ollama", "/ollama/v1", "ollama", "own", "ollama"),
         Face("openrouter", "/openrouter/api/v1", "openrouter", "own", "openrouter"),
+        # A token's `resource_url` names the simulator itself, so the portal is at its root (2.7).
+        Face("portal", "/v1", "portal", "own", "portal"),
+        Face("oauth", "", "oauth", "own", "portal"),
     )
+}
+
+OAUTH_PATHS = {
+    "/api/v1/oauth2/device/code",
+    "/api/v1/oauth2/token",
+    "/api/v2/oauth2/authorize",
+    "/api/v1/indices/plugin/web_search",
+    "/authorize",
 }
 
 _BY_LENGTH = sorted(FACES.values(), key=lambda face: -len(face.prefix))
@@ -40,7 +51,9 @@ _BY_LENGTH = sorted(FACES.values(), key=lambda face: -len(face.prefix))
 
 def find(path: str) -> tuple[Face, str] | None:
     """The face of a path, and the rest of the path behind its prefix."""
+    if path in OAUTH_PATHS:
+        return FACES["oauth"], path[1:]
     for face in _BY_LENGTH:
-        if path.startswith(face.prefix + "/"):
+        if face.prefix and path.startswith(face.prefix + "/"):
             return face, path[len(face.prefix) + 1 :]
     return None

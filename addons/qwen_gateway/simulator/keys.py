@@ -30,6 +30,8 @@ class Limits:
     week: int | None = None
     month: int | None = None
     credits7: int | None = None
+    day: int | None = None
+    """Calls in a day of UTC (2.13)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from .certificates import make_context
 from .faces import FACES
 from .keys import Key
 from .log import Connection, Log, Received
+from .oauth.logins import Logins
+from .oauth.mood import Portal
 from .server import Server
 from .state import State
 from .wire import Clock
@@ -37,6 +39,10 @@ class Simulator:
         clock: Clock = time.time,
         keys: Mapping[str, Key] | None = None,
         max_streams: int = 128,
+        token_life: float = 21_600,
+        code_life: float = 1_800,
+        interval: float = 5,
+        portal: Portal | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -45,6 +51,8 @@ class Simulator:
         self.tls_names = [*NAMES, *tls_names]
         self.ca_file: Path | None = None
         self.state = State(Log(), clock, pace, seed, dict(keys or {}))
+        self.state.portal = portal or Portal()
+        self.oauth.token_life, self.oauth.code_life, self.oauth.interval = token_life, code_life, interval
         self._server = Server(App(self.state), self.state.log, max_streams=max_streams)
         self._folder = ExitStack()
 
@@ -56,6 +64,9 @@ class Simulator:
             context = make_context(folder, self.tls_names, http2=self.http2)
             self.ca_file = folder / "ca.pem"
         self.port = await self._server.start(self.host, self.port, context)
+        self.state.base_url = self.base_url
+        # A bare host, as the service has it, can only mean https (2.7).
+        self.oauth.resource_url = self.base_url.removeprefix("https://")
 
     async def stop(self) -> None:
         """Close every connection and leave."""
@@ -130,10 +141,20 @@ class Simulator:
     def keys(self, keys: dict[str, Key]) -> None:
         self.state.keys = keys
 
+    @property
+    def oauth(self) -> Logins:
+        """The authorization server: its settings, and `login`, `approve`, `deny`, `expire`, `revoke`."""
+        return self.state.logins
+
+    @property
+    def portal(self) -> Portal:
+        """The mood of the portal."""
+        return self.state.portal
+
     def script(self, entries: Iterable[Any]) -> None:
         """Lay out faults for the next calls, see `script.py`."""
         self.state.script.add(entries)
 
     def reset(self) -> None:
-        """Forget all but the keys and the open connections."""
+        """Forget all but keys, logins, settings, and the open connections."""
         self.state.reset()

@@ -11,6 +11,8 @@ from .faults import Faults
 from .faults.table import Asked
 from .keys import Key
 from .log import Log, Received
+from .oauth.logins import Logins
+from .oauth.mood import Portal
 from .script import Script
 from .windows import Windows
 from .wire import Clock, JsonObject
@@ -29,9 +31,19 @@ class State:
     script: Script = field(default_factory=Script)
     windows: Windows = field(default_factory=Windows)
     cache: Cache = field(default_factory=Cache)
+    logins: Logins = field(init=False)
+    portal: Portal = field(default_factory=Portal)
+    base_url: str = ""
     stored: dict[str, JsonObject] = field(default_factory=dict)
     """Objects of the Responses face, by id."""
     _ids: int = 0
+
+    def __post_init__(self) -> None:
+        self.logins = Logins(self.now, self.seed)
+
+    def now(self) -> float:
+        """The time, by the clock of the moment: a test may put in another."""
+        return self.clock()
 
     def next_id(self) -> str:
         """A new id in the form of a UUID; the same ones for the same seed."""
@@ -40,12 +52,13 @@ class State:
         return str(uuid.UUID(bytes=digest[:16], version=4))
 
     def reset(self) -> None:
-        """Forget all but the keys and the open connections."""
+        """Forget all but keys, logins, settings, and the open connections."""
         self.log.clear()
         self.script.clear()
         self.windows.clear()
         self.cache.clear()
         self.stored.clear()
+        self.logins.codes.clear()
         self._ids = 0
 
 

@@ -2,7 +2,7 @@
 
 RPM and TPM slide over 60 seconds, RPS and the burst over one; the plan's five hours roll, its week ends on
 Monday 00:00 UTC+8, its month is taken as 30 days from the first use, Token Plan's seven days run
-from the first use.
+from the first use, the day of the portal ends at midnight UTC (2.13).
 """
 
 from collections import deque
@@ -26,6 +26,7 @@ class _Use:
     hours5: deque[float] = field(default_factory=deque)
     week: tuple[int, int] = (-1, 0)
     month: tuple[float, int] = (0.0, 0)
+    day: tuple[int, int] = (-1, 0)
     credits7: tuple[float, int] = (0.0, 0)
     running: int = 0
 
@@ -57,6 +58,9 @@ class Windows:
         month = use.month if now < use.month[0] + _MONTH else (now, 0)
         credits7 = use.credits7 if now < use.credits7[0] + _WEEK else (now, 0)
 
+        day = int(now // 86_400)
+        daily = use.day[1] if use.day[0] == day else 0
+
         if limits.concurrency is not None and use.running >= limits.concurrency:
             raise refuse("concurrency-quota")
         if limits.hour5 is not None and len(use.hours5) >= limits.hour5:
@@ -67,6 +71,8 @@ class Windows:
             raise refuse("month-quota")
         if limits.credits7 is not None and credits7[1] >= limits.credits7:
             raise refuse("token-plan-quota")
+        if limits.day is not None and daily >= limits.day:
+            raise refuse("free-quota")
         if limits.rpm is not None and len(calls) >= limits.rpm:
             raise refuse("token-plan-rate" if key.plan == "token" else "rate-quota")
         if limits.rps is not None and sum(at > now - 1 for at in calls) >= limits.rps:
@@ -81,6 +87,7 @@ class Windows:
         use.hours5.append(now)
         use.week = (week, weekly + 1)
         use.month = (month[0], month[1] + 1)
+        use.day = (day, daily + 1)
         use.credits7 = (credits7[0], credits7[1] + 1)
 
     def spend(self, account: str, model: str, now: float, tokens: int) -> None:

@@ -1,8 +1,8 @@
 """Faults by name: everything an upstream was seen to do wrong, and how to ask for it.
 
 A fault is written `NAME` or `NAME;param=value;param=value`; several are joined by commas. Error rows
-(`errors.ROWS`) are faults of their own names; the others stand in `streams.py`, `answers.py` and
-`transport.py`. `ok` is the fault that changes nothing.
+(`errors.ROWS`) are faults of their own names; the others stand in `streams.py`, `answers.py`,
+`transport.py` and `oauth.py`. `ok` is the fault that changes nothing.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any
 
 from ..chunks import Answer, Event
 from ..wire import Reply, Step
-from . import answers, errors, streams, transport
+from . import answers, errors, oauth, streams, transport
 from .table import Asked, Fault, Params
 
 FAULTS: dict[str, Fault] = {
@@ -21,6 +21,7 @@ FAULTS: dict[str, Fault] = {
         *streams.FAULTS,
         *answers.FAULTS,
         *transport.FAULTS,
+        *oauth.FAULTS,
     )
 }
 
