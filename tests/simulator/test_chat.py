@@ -149,6 +149,14 @@ async def test_some_limits_include_the_thoughts(
     assert body["usage"]["completion_tokens"] == 4
 
 
+async def test_max_tokens_cuts_the_arguments_of_a_tool_call(sim: Simulator, client: httpx.AsyncClient) -> None:
+    messages = [{"role": "user", "content": "get_weather city=Paris"}]
+    choice = (await ask(sim, client, messages=messages, tools=[WEATHER], max_tokens=4)).json()["choices"][0]
+
+    assert choice["finish_reason"] == "length"
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"city'
+
+
 async def test_thinking_budget_cuts_the_thoughts(sim: Simulator, client: httpx.AsyncClient) -> None:
     usage = (await ask(sim, client, thinking_budget=2)).json()["usage"]
 

@@ -66,6 +66,29 @@ async def test_a_large_body_passes_the_flow_control(tls: Simulator, client2: htt
     assert long in answer.json()["choices"][0]["message"]["content"]
 
 
+async def test_a_client_that_breaks_the_protocol_is_left(tls: Simulator) -> None:
+    trust = ssl.create_default_context(cafile=str(tls.ca_file))
+    trust.set_alpn_protocols(["h2"])
+    reader, writer = await asyncio.open_connection(tls.host, tls.port, ssl=trust)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n" * 3)
+
+    assert await reader.read()  # up to the end that the simulator has set
+    assert tls.log == []
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_client_that_leaves_takes_all_its_streams_along(tls: Simulator) -> None:
+    trust = ssl.create_default_context(cafile=str(tls.ca_file))
+    async with httpx.AsyncClient(http2=True, verify=trust, timeout=0.2) as client:
+        calls = (ask(tls, client, fault="stall-mid", stream=True) for _ in range(3))
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+    await asyncio.sleep(0.05)
+
+    assert all(isinstance(answer, httpx.ReadTimeout) for answer in answers)
+    assert [received.disconnected for received in tls.log] == [True, True, True]
+
+
 async def test_a_reset_stream_is_noted_at_once(tls: Simulator) -> None:
     # httpx does not reset a stream that it leaves, so this client is written out.
     trust = ssl.create_default_context(cafile=str(tls.ca_file))

@@ -125,6 +125,27 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"model": "qwen3-coder-plus", "enable_search": True}, "This model does not support enable_search."),
     ({"model": "qwen-max", "messages": said(("user", "word " * 31_000))}, "Range of input length should be [1, 30720]"),
     ({"model": None}, "you must provide a model parameter"),
+    ({"messages": None}, "'messages' is a required property"),
+    ({"messages": "hi"}, "'messages' must be an array"),
+    ({"messages": ["hi"]}, "is not of type 'object' - 'messages.0'"),
+    ({"messages": said(("user", None))}, "'content' is a required property - 'messages.0'"),
+    ({"messages": said(("user", [{"type": "text"}]))}, "Unexpected item type in content."),
+    ({"messages": said(("user", ["hi"]))}, "Unexpected item type in content."),
+    ({"messages": [*HI, {"role": "assistant", "tool_calls": 7}]}, "'tool_calls' must be an array"),
+    (
+        {"messages": [*HI, {"role": "assistant", "tool_calls": [{**CALL, "function": {"arguments": "{"}}]}]},
+        'The "function.arguments" parameter of the code model must be in JSON format.',
+    ),
+    ({"enable_thinking": "yes"}, "The enable_thinking parameter must be a boolean"),
+    ({"tools": "all"}, "'tools' must be an array"),
+    ({"tools": [{"type": "function"}]}, "'function' is a required property - 'tools.0'"),
+    ({"tools": [{"function": {}}]}, "'name' is a required property - 'tools.0.function'"),
+    (
+        {"tools": [CLOCK], "tool_choice": {"function": {"name": "other"}}, "enable_thinking": False},
+        "tool_choice names 'other', which is not one of the tools",
+    ),
+    ({"response_format": {"type": "xml"}}, "'xml' is not one of"),
+    ({"response_format": {"type": "json_schema"}}, "'json_schema' is a required property"),
 ]
 
 

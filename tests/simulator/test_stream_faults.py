@@ -161,6 +161,29 @@ async def test_data_without_a_space(sim: Simulator, client: httpx.AsyncClient) -
     assert "data: " not in answer.text
 
 
+async def test_faults_can_be_combined(sim: Simulator, client: httpx.AsyncClient) -> None:
+    sim.state.pace = 0.001
+    client.timeout = httpx.Timeout(0.2)
+    fault = "think-in-content, joined, stall-mid;after=2, crlf"
+
+    with pytest.raises(httpx.ReadTimeout):
+        await ask(sim, client, fault=fault, stream=True)
+    assert sim.log[-1].chunks == 1
+    assert sim.log[-1].faults == ["think-in-content", "joined", "stall-mid", "crlf"]
+
+
+@pytest.mark.parametrize(
+    "fault", ["bytewise", "ragged", "crlf", "no-space", "drop-mid-json;after=90", "drop-mid-chunk;after=90"]
+)
+async def test_faults_of_bytes_leave_the_time_between_words(
+    sim: Simulator, client: httpx.AsyncClient, fault: str
+) -> None:
+    sim.state.pace = 0.001
+    answer = await ask(sim, client, fault=fault, stream=True, max_tokens=2, thinking_budget=1)
+
+    assert "[DONE]" in answer.text
+
+
 async def test_comments_carry_their_text(sim: Simulator, client: httpx.AsyncClient) -> None:
     answer = await ask(sim, client, fault="comments", stream=True)
 

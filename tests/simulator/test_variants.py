@@ -53,6 +53,8 @@ async def test_vllm_has_usage_only_when_asked(sim: Simulator, client: httpx.Asyn
         ({"messages": [*HI, {"role": "system", "content": "x"}]}, "System message must be at the beginning."),
         ({"messages": [{"role": "system", "content": "x"}]}, "No user query found in messages."),
         ({"messages": [{"role": "user", "content": [{"type": "audio"}]}]}, "Unexpected item type in content."),
+        ({"n": "two"}, "n: Input should be a valid integer"),
+        ({"messages": [{"role": "owner", "content": "x"}]}, "Unexpected message role."),
         ({"messages": []}, "messages: a non-empty array of messages is required"),
         ({"max_tokens": 40_960}, "This model's maximum context length is 40960 tokens. However, you requested 40970"),
     ],

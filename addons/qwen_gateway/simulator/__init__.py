@@ -95,6 +95,13 @@ Control from another process
 (`{"account": "alice"}`), `POST /__sim__/reset`; `GET /__sim__/log` (every request, with headers, body, times,
 status, and whether the client left early), `GET /__sim__/connections`, `GET /__sim__/script` (entries waiting),
 `GET /__sim__/logins`.
+
+Where it is not faithful
+------------------------
+Tokens are words, not Qwen's. Texts the contract abridges are completed in its sense, and the contract knows no
+body for a PKCE mismatch, no number for repetitive tool calls, and no schema of the native model list. RPM does
+not bring RPS along: set `rps`. A month is 30 days. `enable_search`, audio and code interpreter have no effect.
+There is no Anthropic face (4.12), no `completions`, files, batches or rerank, and no chat.qwen.ai (3).
 """
 
 from .faults import FAULTS

@@ -96,6 +96,7 @@ class Http2(Peer):
             for stream in self.streams.values():
                 stream.window.set()
         elif isinstance(event, h2.events.ConnectionTerminated):
+            self.leave()
             self.transport.close()
 
     def _open(self, stream_id: int, fields: Iterable[tuple[str | bytes, str | bytes]]) -> None:

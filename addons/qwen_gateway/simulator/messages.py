@@ -48,7 +48,10 @@ def _check_message(number: int, message: Any, model: Model) -> None:
             raise invalid("input content must be a string.")
     elif content is not None and not isinstance(content, str):
         raise invalid("input content must be a string.")
-    for call in message.get("tool_calls") or []:
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list):
+        raise invalid(f"'tool_calls' must be an array - 'messages.{number}'")
+    for call in calls:
         _check_arguments(call)
 
 

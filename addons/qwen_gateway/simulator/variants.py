@@ -31,6 +31,9 @@ def check(kind: str, body: JsonObject, model: Model) -> Wish:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages or not all(isinstance(one, dict) for one in messages):
         raise bad_request("messages: a non-empty array of messages is required")
+    for name in ("max_tokens", "max_completion_tokens", "n", "seed", "top_logprobs"):
+        if body.get(name) is not None and not isinstance(body[name], int):
+            raise bad_request(f"{name}: Input should be a valid integer")
     if kind == "vllm":
         _check_template(messages, model)
         _check_length(body, model)
@@ -97,9 +100,7 @@ def _check_length(body: JsonObject, model: Model) -> None:
 
 
 def _wish(body: JsonObject, model: Model, *, thinking: bool) -> Wish:
-    tools = tuple(
-        tool for tool in body.get("tools") or () if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
-    )
+    tools = tuple(tool for tool in body.get("tools") or () if _named(tool))
     stop = body.get("stop")
     return Wish(
         model=model.id,
@@ -113,6 +114,11 @@ def _wish(body: JsonObject, model: Model, *, thinking: bool) -> Wish:
         whole_limit=body.get("max_completion_tokens") or body.get("max_tokens"),
         seed=body.get("seed"),
     )
+
+
+def _named(tool: Any) -> bool:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def _forced(choice: Any, tools: tuple[JsonObject, ...]) -> str | None:

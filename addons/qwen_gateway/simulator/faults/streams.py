@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from math import inf
 
 from ..chunks import DONE, Event
 from ..wire import Drop, Pause, Raw, Step
@@ -173,7 +174,8 @@ def _joined(steps: Iterator[Step], params: Params) -> Iterator[Step]:
             if len(waiting) >= int(params["events"]):
                 yield b"".join(waiting)
                 waiting.clear()
-        elif not isinstance(step, Pause):
+        elif not isinstance(step, Pause) or step.seconds == inf:
+            # The time between words is what joining takes away; silence stays.
             yield b"".join(waiting)
             waiting.clear()
             yield step
