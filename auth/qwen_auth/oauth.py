@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from qwen_auth.account import Account
 from qwen_auth.credentials import State
@@ -20,6 +21,12 @@ FREE_TIER_CLOSED = (
     "for example `qwen-auth add work --plan model-studio-intl`."
 )
 """upstream.md 2.12 and 2.13, for whoever meets a healthy login that is refused."""
+
+
+def closed_tier(endpoint: str) -> str | None:
+    """`FREE_TIER_CLOSED` where it holds: at Qwen's own hosts, not at a simulator or a portal of one's own."""
+    host = urlsplit(endpoint).hostname or ""
+    return FREE_TIER_CLOSED if host.endswith((".qwen.ai", ".aliyuncs.com")) else None
 
 
 @dataclass(frozen=True, slots=True)

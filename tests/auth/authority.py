@@ -3,7 +3,9 @@
 Call it as a transport's handler (`httpx.MockTransport(authority)`), or `serve` it on loopback for other processes.
 """
 
+import base64
 import contextlib
+import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +30,9 @@ class Authority:
         self.headers = []
         self.next_answers = []  # given instead, one per call
         self.resource_url = "portal.qwen.ai"
+        self.page = "https://chat.qwen.ai/authorize"
+        self.interval = 5
+        self.pending = 1  # polls before the user approves
         self._lock = threading.Lock()
         self._count = 0
 
@@ -47,6 +52,10 @@ class Authority:
                 return self.next_answers.pop(0)
             if form.get("grant_type") == "refresh_token":
                 return self._refresh(form["refresh_token"])
+            if path.endswith("/device/code"):
+                return self._device(form)
+            if form.get("grant_type", "").endswith(":device_code"):
+                return self._poll(form)
             return json_answer(404, {"error": "not_found", "error_description": path})
 
     def _refresh(self, refresh_token):
@@ -56,6 +65,33 @@ class Authority:
             words = "Invalid refresh token or client_id"
             return json_answer(400, {"error": "invalid_request", "error_description": words})
         self.alive.remove(refresh_token)
+        return self._grant()
+
+    def _device(self, form):
+        self.challenge = form["code_challenge"]
+        link = f"{self.page}?user_code=K7Q2X9_M&client=qwen-code"
+        return json_answer(
+            200,
+            {
+                "device_code": "canary-device",
+                "user_code": "K7Q2X9_M",
+                "verification_uri": self.page,
+                "verification_uri_complete": link,
+                "expires_in": 1800,
+                "interval": self.interval,
+            },
+        )
+
+    def _poll(self, form):
+        digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != self.challenge:
+            return json_answer(400, {"error": "invalid_grant"})
+        if self.pending:
+            self.pending -= 1
+            return json_answer(400, {"error": "authorization_pending"})
+        return self._grant()
+
+    def _grant(self):
         self._count += 1
         self.alive.add(f"refresh-{self._count}")
         return json_answer(
