@@ -13,7 +13,9 @@ from qwen_auth.commands.terminal import emit, environment, json_option, out, say
 from qwen_auth.credentials import KeyCredentials, clean_key
 from qwen_auth.errors import AccountError
 from qwen_auth.loading import load_accounts
+from qwen_auth.logins import remove_login
 from qwen_auth.plans import PLANS, Plan, explain_mismatch, find_key_plan, plan_for_url
+from qwen_auth.qwen_store import DEFAULT, QwenDirectory
 from qwen_auth.store import AccountStore, gateway_home
 
 MAX_KEY = 4096
@@ -76,14 +78,24 @@ def add(
 
 @click.command()
 @click.argument("name")
+@click.option("--yes", is_flag=True, help="Remove qwen-code's own login too.")
 @json_option
-def remove(name: str, as_json: bool) -> None:
-    """Forget an account and its key."""
+def remove(name: str, yes: bool, as_json: bool) -> None:
+    """Forget an account and its key or login."""
     environ = environment()
-    for account in load_accounts(environ, warn=lambda _: None):
-        if account.name == name and account.source.startswith("environment"):
-            raise AccountError(f"account {name!r} comes from the {account.source}; unset that to remove it")
-    AccountStore(gateway_home(environ), warn).remove(name)
+    accounts = {account.name: account for account in load_accounts(environ, warn=lambda _: None)}
+    account = accounts.get(name)
+    if account is not None and account.source.startswith("environment"):
+        raise AccountError(f"account {name!r} comes from the {account.source}; unset that to remove it")
+    store = AccountStore(gateway_home(environ), warn)
+    if account is not None and account.kind == "oauth":
+        if name == DEFAULT and not yes:
+            raise AccountError(f"{account.source} is qwen-code's own login; add --yes to sign it out too")
+        remove_login(QwenDirectory.from_environment(environ, warn).file(name), name, tuple(accounts))
+        if any(entry.name == name for entry in store.entries()):
+            store.remove(name)
+    else:
+        store.remove(name)
     if as_json:
         emit({"name": name, "removed": True})
     else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +15,39 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
+from qwen_auth.account import Account
+from qwen_auth.authorization import AuthorizationServer
 from qwen_auth.environment import read_environment
-from qwen_auth.errors import AuthError
+from qwen_auth.errors import AuthError, UnknownAccountError
+from qwen_auth.loading import load_accounts
+from qwen_auth.oauth import Clock
+from qwen_auth.refresher import Refresher
+from qwen_auth.transport import Connect, connect
 
 INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The world around a command, which tests replace: the network, the browser, the clock."""
+
+    connect: Connect = connect
+    launch: Callable[[str], object] = click.launch
+    clock: Clock = field(default_factory=Clock)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def refresher(self) -> Refresher:
+        server = AuthorizationServer.from_environment(environment())
+        return Refresher(server, connect=self.connect, clock=self.clock, warn=warn)
+
+
+def find_account(name: str) -> Account:
+    """The account of that name, or `UnknownAccountError` with those there are."""
+    accounts = load_accounts(environment(), warn=warn)
+    for account in accounts:
+        if account.name == name:
+            return account
+    raise UnknownAccountError(name, tuple(account.name for account in accounts))
 
 
 def environment() -> Mapping[str, str]:
@@ -29,14 +60,24 @@ def out() -> Console:
     return Console(file=sys.stdout, highlight=False)
 
 
-def say(text: str, style: str = "") -> None:
-    """A line for people, on stderr. Not markup: names and paths are shown as they are."""
-    Console(file=sys.stderr, highlight=False).print(Text(text, style), soft_wrap=True)
+def conversation() -> Console:
+    """The console of words about results: stderr."""
+    return Console(file=sys.stderr, highlight=False)
+
+
+def say(text: str, style: str = "", *, whole: bool = False) -> None:
+    """A line for people. Not markup: names and paths are shown as they are. `whole`: never break it, to copy it."""
+    _print(Text(text, style), whole=whole)
 
 
 def warn(text: str) -> None:
     """Something to look at, though the command goes on."""
-    Console(file=sys.stderr, highlight=False).print(Text.assemble(("warning: ", "yellow"), text), soft_wrap=True)
+    _print(Text.assemble(("warning: ", "yellow"), text))
+
+
+def _print(text: Text, *, whole: bool = False) -> None:
+    console = conversation()
+    console.print(text, soft_wrap=whole or not console.is_terminal)
 
 
 def emit(document: Any) -> None:
@@ -67,9 +108,7 @@ class Commands(click.Group):
         except AuthError as error:
             if ctx.meta.get("qwen_auth.json"):
                 emit({"error": {"kind": error.kind, "message": str(error), "exit_code": error.exit_code}})
-            Console(file=sys.stderr, highlight=False).print(
-                Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True
-            )
+            _print(Text.assemble(("error: ", "bold red"), str(error)))
             ctx.exit(error.exit_code)
         except (KeyboardInterrupt, click.Abort):
             say("stopped")
