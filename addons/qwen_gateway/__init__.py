@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-__version__ = "0.1.0"
+from qwen_gateway.version import __version__
+
+__all__ = ["__version__", "default_addons"]
 
 
 def default_addons() -> Sequence[object]:

@@ -3,6 +3,8 @@
 Credentials of the client are taken off the flow here, before any other addon sees it.
 """
 
+import logging
+
 from mitmproxy import ctx, http
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import HttpLayer
@@ -14,6 +16,8 @@ from qwen_gateway.callers import KEY_HEADERS, Keys, check_host, check_origin, ch
 from qwen_gateway.leg import Legs
 from qwen_gateway.openai.errors import NotFound, OpenAIError
 from qwen_gateway.router import INTERCEPTED, Route, route
+
+logger = logging.getLogger(__name__)
 
 LATER = {
     "responses": "the Responses API",
@@ -60,6 +64,21 @@ class Door:
         self._legs.seal(data.client, data.server)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Fails closed: what goes wrong here must not let a call through to wherever mitmproxy would send it."""
+        try:
+            self._admit(flow)
+        except Exception:
+            logger.exception("the door failed")
+            local.refuse(flow, OpenAIError("The gateway itself failed; its log has the reason.", code="internal_error"))
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Stands before the others: a reverse listener's call that nobody admitted goes nowhere."""
+        if flow.response or flow.error or flow.is_replay or flows.ATTEMPT in flow.metadata:
+            return
+        if isinstance(flow.client_conn.proxy_mode, ReverseMode) and flows.SURFACE not in flow.metadata:
+            local.refuse(flow, OpenAIError("The gateway itself failed; its log has the reason.", code="internal_error"))
+
+    def _admit(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error or flow.is_replay or flows.ATTEMPT in flow.metadata:
             return
         reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)

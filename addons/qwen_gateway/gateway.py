@@ -1,5 +1,6 @@
 """The gateway: a chat call comes in, an exchange is made of it, the engine answers through the leg."""
 
+import logging
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,6 +27,8 @@ from qwen_gateway.upstreams.flavours import flavour
 from qwen_gateway.upstreams.key import Encoded, encode_chat
 from qwen_gateway.upstreams.messages import has_images
 from qwen_gateway.upstreams.models import resolve
+
+logger = logging.getLogger(__name__)
 
 
 class ChatEncoder:
@@ -93,6 +96,13 @@ class Gateway:
             return
         if flow.metadata.get(flows.SURFACE) != "chat":
             return
+        try:
+            await self._take(flow)
+        except Exception:  # mitmproxy would log it and send the call on to the listener's target
+            logger.exception("the gateway failed on a call")
+            local.refuse(flow, OpenAIError("The gateway itself failed; its log has the reason.", code="internal_error"))
+
+    async def _take(self, flow: http.HTTPFlow) -> None:
         try:
             body = flows.body_to_serve(flow, self._settings.body_limit)
             call = parse_chat(body)

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from mitmproxy import http
 
-from qwen_gateway import __version__, flows, local
+from qwen_gateway import flows, local
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.router import route
+from qwen_gateway.version import __version__
 
 
 class Health:

@@ -1,9 +1,9 @@
 """Calls as tests write them, and answers taken apart."""
 
+import json
 from typing import Any
 
 import httpx
-import orjson
 
 from qwen_gateway.simulator import Simulator
 
@@ -43,7 +43,7 @@ async def ask(
 def events(answer: httpx.Response) -> list[Any]:
     """The JSON events of a stream, without `[DONE]`."""
     blocks = answer.text.split("\n\n")
-    return [orjson.loads(block.removeprefix("data: ")) for block in blocks if block.startswith("data: {")]
+    return [json.loads(block.removeprefix("data: ")) for block in blocks if block.startswith("data: {")]
 
 
 def deltas(answer: httpx.Response) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """Chat answers have the shape of upstream.md 4.4."""
 
+import json
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 from tests.simulator.asking import CLOCK, WEATHER, ask, deltas, error, events, text
 
@@ -83,7 +83,7 @@ async def test_a_tool_named_in_the_prompt_is_called(sim: Simulator, client: http
     assert choice["finish_reason"] == "tool_calls"
     assert choice["message"]["content"] == ""
     assert call["function"]["name"] == "get_weather"
-    assert orjson.loads(call["function"]["arguments"]) == {"city": "Paris", "days": 3}
+    assert json.loads(call["function"]["arguments"]) == {"city": "Paris", "days": 3}
 
 
 async def test_several_named_tools_are_called_together(sim: Simulator, client: httpx.AsyncClient) -> None:
@@ -107,7 +107,7 @@ async def test_later_pieces_of_a_tool_call_have_an_empty_id_and_name(sim: Simula
     assert pieces[0]["function"] == {"name": "get_weather", "arguments": ""}
     assert all(piece["id"] == "" and piece["function"]["name"] == "" for piece in pieces[1:])
     joined = "".join(piece["function"]["arguments"] for piece in pieces)
-    assert orjson.loads(joined)["city"] == "Köln"
+    assert json.loads(joined)["city"] == "Köln"
 
 
 async def test_after_a_tool_message_comes_text(sim: Simulator, client: httpx.AsyncClient) -> None:
@@ -198,7 +198,7 @@ async def test_json_mode_gives_json(sim: Simulator, client: httpx.AsyncClient) -
     messages = [{"role": "user", "content": "as JSON, please"}]
     answer = await ask(sim, client, messages=messages, response_format={"type": "json_object"})
 
-    assert orjson.loads(answer.json()["choices"][0]["message"]["content"])["answer"] == "as JSON, please"
+    assert json.loads(answer.json()["choices"][0]["message"]["content"])["answer"] == "as JSON, please"
 
 
 async def test_a_json_schema_is_conformed_to(sim: Simulator, client: httpx.AsyncClient) -> None:
@@ -206,7 +206,7 @@ async def test_a_json_schema_is_conformed_to(sim: Simulator, client: httpx.Async
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     answer = await ask(sim, client, response_format=wanted)
 
-    assert orjson.loads(answer.json()["choices"][0]["message"]["content"]) == {"n": 5}
+    assert json.loads(answer.json()["choices"][0]["message"]["content"]) == {"n": 5}
 
 
 async def test_unknown_fields_are_ignored(sim: Simulator, client: httpx.AsyncClient) -> None:

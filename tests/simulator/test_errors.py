@@ -1,7 +1,8 @@
 """Each row of upstream.md 4.6 and 4.7, in each shape of 4.5."""
 
+import json
+
 import httpx
-import orjson
 import pytest
 from tests.simulator.asking import ask, error, events, text
 
@@ -109,7 +110,7 @@ async def test_e3_is_lines_with_the_status_in_a_comment(
     assert answer.headers["content-type"] == kind
     first, second, third, fourth = answer.text.rstrip("\n").split("\n")
     assert [first, second, third] == ["id:1", "event:error", ":HTTP_STATUS/429"]
-    assert orjson.loads(fourth.removeprefix("data:"))["code"] == "Throttling.AllocationQuota"
+    assert json.loads(fourth.removeprefix("data:"))["code"] == "Throttling.AllocationQuota"
 
 
 async def test_e4_comes_in_place_of_the_first_chunk(sim: Simulator, client: httpx.AsyncClient) -> None:

@@ -1,15 +1,15 @@
 """HTTP/1.1 on a bare socket."""
 
 import asyncio
+import json
 
 import httpx
-import orjson
 import pytest
 from tests.simulator.asking import HI, ask
 
 from qwen_gateway.simulator import Simulator
 
-BODY = orjson.dumps({"model": "qwen3.7-plus", "messages": HI})
+BODY = json.dumps({"model": "qwen3.7-plus", "messages": HI}).encode()
 
 
 def request(extra: bytes = b"", version: bytes = b"1.1") -> bytes:
@@ -90,7 +90,7 @@ async def test_a_client_that_leaves_while_sending_is_noted(sim: Simulator) -> No
 
 
 async def test_slow_readers_hold_the_stream_up(sim: Simulator, client: httpx.AsyncClient) -> None:
-    body = orjson.dumps({"model": "qwen3.7-plus", "messages": HI, "stream": True})
+    body = json.dumps({"model": "qwen3.7-plus", "messages": HI, "stream": True}).encode()
     sim.script(["long-answer;words=100000"])
     _, writer = await asyncio.open_connection(sim.host, sim.port)
     writer.transport.pause_reading()  # type: ignore[attr-defined]

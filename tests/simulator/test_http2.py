@@ -1,11 +1,11 @@
 """HTTP/2 over TLS, chosen by ALPN."""
 
 import asyncio
+import json
 import ssl
 
 import h2.connection
 import httpx
-import orjson
 import pytest
 from tests.simulator.asking import HI, ask, text
 
@@ -96,7 +96,7 @@ async def test_a_reset_stream_is_noted_at_once(tls: Simulator) -> None:
     reader, writer = await asyncio.open_connection(tls.host, tls.port, ssl=trust)
     connection = h2.connection.H2Connection()
     connection.initiate_connection()
-    body = orjson.dumps({"model": "qwen3.7-plus", "messages": HI, "stream": True})
+    body = json.dumps({"model": "qwen3.7-plus", "messages": HI, "stream": True}).encode()
     target = [(":method", "POST"), (":scheme", "https"), (":authority", "x")]
     target += [(":path", "/compatible-mode/v1/chat/completions")]
     connection.send_headers(1, [*target, ("authorization", "Bearer sk-sim-stall-mid")])

@@ -2,10 +2,10 @@
 
 import base64
 import hashlib
+import json
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 
 from qwen_gateway.simulator import Simulator
@@ -293,7 +293,7 @@ async def test_the_page_asks_for_a_code_and_refuses_unknown_ones(sim: Simulator,
 
 async def test_a_web_account_approves_without_a_page(sim: Simulator, device: Device) -> None:
     await device.begin()
-    payload = base64.urlsafe_b64encode(orjson.dumps({"id": "alice"})).rstrip(b"=").decode()
+    payload = base64.urlsafe_b64encode(json.dumps({"id": "alice"}).encode()).rstrip(b"=").decode()
     url = sim.base_url + "/api/v2/oauth2/authorize"
     body = {"approved": True, "user_code": device.code["user_code"]}
     nobody = await httpx_without_key(url, body)

@@ -1,9 +1,9 @@
 """The Responses face (upstream.md 4.11)."""
 
+import json
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 
 from qwen_gateway.simulator import Simulator
@@ -21,7 +21,7 @@ def parsed(answer: httpx.Response) -> list[dict[str, Any]]:
     made = []
     for number, block in enumerate(answer.text.strip("\n").split("\n\n")):
         id_line, event, comment, data = block.split("\n")
-        payload = orjson.loads(data.removeprefix("data:"))
+        payload = json.loads(data.removeprefix("data:"))
         assert id_line == f"id:{number + 1}"
         assert event == "event:" + payload["type"]
         assert comment.startswith(":HTTP_STATUS/")

@@ -13,6 +13,7 @@ DEPTH_LIMIT = 128
 """Levels of nesting accepted from a client. Tool schemas of real agents stay below 30."""
 
 _encode = msgspec.json.Encoder().encode
+_canonical = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 
 
@@ -23,6 +24,11 @@ class BadJSON(ValueError):
 def dumps(value: Any) -> bytes:
     """Compact UTF-8 JSON of plain values."""
     return _encode(value)
+
+
+def canonical(value: Any) -> bytes:
+    """JSON in which equal values have equal bytes: keys in order."""
+    return _canonical(value)
 
 
 def loads(data: bytes | str) -> Any:

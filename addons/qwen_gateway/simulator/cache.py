@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from qwen_gateway.codec.json import dumps
 
 from . import tokens
 from .wire import JsonObject
@@ -81,8 +81,8 @@ class Cache:
 
 
 def _blocks(body: JsonObject) -> list[_Block]:
-    chain = hashlib.sha256(orjson.dumps(body.get("tools")))
-    total = tokens.count(orjson.dumps(body["tools"]).decode()) if body.get("tools") else 0
+    chain = hashlib.sha256(dumps(body.get("tools")))
+    total = tokens.count(dumps(body["tools"]).decode()) if body.get("tools") else 0
     blocks = []
     for message in body.get("messages") or []:
         chain.update(str(message.get("role")).encode())
@@ -90,7 +90,7 @@ def _blocks(body: JsonObject) -> list[_Block]:
         for part in _parts(message):
             marked = isinstance(part, dict) and "cache_control" in part
             plain = {key: value for key, value in part.items() if key != "cache_control"} if marked else part
-            chain.update(orjson.dumps(plain))
+            chain.update(dumps(plain))
             total += tokens.count_content([part])
             blocks.append(_Block(chain.digest(), total, marked))
     return blocks

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
-import orjson
+from qwen_gateway.codec.json import dumps
 
 from . import dialects
 from .dialects import Dialect
@@ -117,7 +117,7 @@ def write(events: Iterable[Event]) -> Iterator[Step]:
         if isinstance(event, bytes | Pause | Drop | Raw):
             yield event
         else:
-            yield b"data: %b\n\n" % orjson.dumps(event)
+            yield b"data: %b\n\n" % dumps(event)
 
 
 def _envelope(answer: Answer, kind: str) -> JsonObject:

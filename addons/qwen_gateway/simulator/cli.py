@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import click
-import orjson
+
+from qwen_gateway.codec.json import dumps
 
 from .oauth.mood import Portal
 from .simulator import Simulator
@@ -66,7 +67,7 @@ async def _serve(simulator: Simulator, ready_file: Path | None, *, until_stdin_c
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with simulator:
-        line = orjson.dumps(
+        line = dumps(
             {
                 "base_url": simulator.base_url,
                 "port": simulator.port,

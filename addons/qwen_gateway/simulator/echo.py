@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
+from qwen_gateway.codec.json import dumps
 
 from .schema import conform
 from .tokens import count, pieces
@@ -128,7 +128,7 @@ def _tool_answers(messages: list[Any]) -> list[str]:
 def _text(wish: Wish, prompt: str, answers: list[str], choice: int) -> str:
     if wish.json_schema is not None:
         value = conform(wish.json_schema, prompt) if wish.json_schema else {"answer": prompt, "from": "simulator"}
-        return orjson.dumps(value).decode()
+        return dumps(value).decode()
     if answers:
         return "The tools have answered. " + " ".join(f"“{answer}”" for answer in answers)
     introduction = INTRODUCTIONS[(wish.seed or 0) % len(INTRODUCTIONS)].format(model=wish.model)
@@ -159,7 +159,7 @@ def _calls(wish: Wish, prompt: str, *, answered: bool, choice: int) -> tuple[Too
         ToolCall(
             wish.id_prefix + _digest(prompt, name, str(len(wish.messages)), str(choice)),
             name,
-            orjson.dumps(conform(tools[name].get("parameters") or {"type": "object"}, prompt)).decode(),
+            dumps(conform(tools[name].get("parameters") or {"type": "object"}, prompt)).decode(),
         )
         for name in names
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import orjson
+from qwen_gateway.codec.json import BadJSON, loads
 
 
 @dataclass(slots=True, eq=False)
@@ -65,8 +65,8 @@ class Received:
     def json(self) -> Any:
         """The body as JSON; None when it is not JSON."""
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
+            return loads(self.body)
+        except BadJSON:
             return None
 
     @property

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-import orjson
+from qwen_gateway.codec.json import BadJSON, canonical, dumps, loads
 
 from . import images
 from .catalogue import Model
@@ -34,7 +34,7 @@ def check_messages(body: JsonObject, model: Model) -> None:
 
 def _check_message(number: int, message: Any, model: Model) -> None:
     if not isinstance(message, dict):
-        raise invalid(f"{orjson.dumps(message).decode()} is not of type 'object' - 'messages.{number}'")
+        raise invalid(f"{dumps(message).decode()} is not of type 'object' - 'messages.{number}'")
     role = message.get("role")
     if role not in ROLES:
         raise invalid(f"'{role}' is not one of {list(ROLES)} - 'messages.{number}.role'")
@@ -81,8 +81,8 @@ def _check_arguments(call: Any) -> None:
     function = call.get("function") if isinstance(call, dict) else None
     arguments = function.get("arguments") if isinstance(function, dict) else None
     try:
-        orjson.loads(arguments or "")
-    except (orjson.JSONDecodeError, TypeError):
+        loads(arguments or "")
+    except (BadJSON, TypeError):
         raise invalid('The "function.arguments" parameter of the code model must be in JSON format.') from None
 
 
@@ -104,11 +104,7 @@ def _check_tool_order(messages: list[Any]) -> None:
 
 
 def _check_repetition(messages: list[Any]) -> None:
-    calls = [
-        orjson.dumps(call.get("function"), option=orjson.OPT_SORT_KEYS)
-        for message in messages
-        for call in message.get("tool_calls") or []
-    ]
+    calls = [canonical(call.get("function")) for message in messages for call in message.get("tool_calls") or []]
     alike = 1
     for one, next_one in pairwise(calls):
         alike = alike + 1 if one == next_one else 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import orjson
+from qwen_gateway.codec.json import dumps
 
 from .echo import Speech
 from .errors import Row
@@ -22,7 +22,7 @@ def failed(response: JsonObject, row: Row) -> Iterator[bytes]:
 
 
 def _write(number: int, name: str, fields: JsonObject, status: int = 200) -> bytes:
-    payload = orjson.dumps({"sequence_number": number, "type": name, **fields})
+    payload = dumps({"sequence_number": number, "type": name, **fields})
     return b"id:%d\nevent:%b\n:HTTP_STATUS/%d\ndata:%b\n\n" % (number + 1, name.encode(), status, payload)
 
 

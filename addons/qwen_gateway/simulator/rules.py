@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import orjson
+from qwen_gateway.codec.json import dumps
 
 from . import images, tokens
 from .catalogue import Model
@@ -166,7 +166,7 @@ def check_format(body: JsonObject, model: Model, *, thinking: bool) -> Any:
         if not isinstance(schema, dict):
             raise invalid("'json_schema' is a required property - 'response_format'")
         return schema
-    if not model.has("any-json") and "json" not in orjson.dumps(body["messages"]).decode().lower():
+    if not model.has("any-json") and "json" not in dumps(body["messages"]).decode().lower():
         raise invalid(
             "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
         )

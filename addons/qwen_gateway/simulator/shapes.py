@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
-import orjson
+from qwen_gateway.codec.json import dumps
 
 from .errors import Row
 from .wire import JsonObject, Reply, json_reply
@@ -32,7 +32,7 @@ def flat(row: Row, request_id: str) -> JsonObject:
 def lines(row: Row, request_id: str) -> bytes:
     """E3: an error as lines of an event stream; the status sits in a comment."""
     payload = {"request_id": request_id, "code": row.flat, "message": row.message}
-    return b"id:1\nevent:error\n:HTTP_STATUS/%d\ndata:%b\n\n" % (row.status, orjson.dumps(payload))
+    return b"id:1\nevent:error\n:HTTP_STATUS/%d\ndata:%b\n\n" % (row.status, dumps(payload))
 
 
 def vllm(row: Row, _request_id: str) -> JsonObject:
@@ -83,7 +83,7 @@ def event(row: Row, request_id: str, shape: str) -> bytes:
         # The model had started: the error comes beside a choice that ends with it (4.13).
         body |= {"object": "chat.completion.chunk", "provider": "Alibaba"}
         body["choices"] = [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]
-    return b"data: %b\n\n" % orjson.dumps(body)
+    return b"data: %b\n\n" % dumps(body)
 
 
 def error_reply(row: Row, request_id: str, shape: str) -> Reply:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
+from qwen_gateway.codec.json import dumps
 
 _PIECE = re.compile(
     r"\s*(?:[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
@@ -41,9 +41,9 @@ def count_messages(messages: Iterable[Any], tools: Any = None, image: int = 0) -
             total += count_content(message.get("content"), image)
             total += count(str(message.get("reasoning_content") or ""))
             if message.get("tool_calls"):
-                total += count(orjson.dumps(message["tool_calls"]).decode())
+                total += count(dumps(message["tool_calls"]).decode())
     if tools:
-        total += count(orjson.dumps(tools).decode())
+        total += count(dumps(tools).decode())
     return total
 
 

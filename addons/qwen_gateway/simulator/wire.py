@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-import orjson
+from qwen_gateway.codec.json import dumps
 
 Clock = Callable[[], float]
 JsonObject = dict[str, Any]
@@ -76,4 +76,4 @@ class Reply:
 
 def json_reply(status: int, body: Any, headers: Iterable[tuple[str, str]] = ()) -> Reply:
     """A JSON answer."""
-    return Reply(status, [("content-type", "application/json"), *headers], orjson.dumps(body))
+    return Reply(status, [("content-type", "application/json"), *headers], dumps(body))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import orjson
+from qwen_gateway.codec.json import dumps, loads
 
 from ..chunks import Answer
 from ..echo import Speech, ToolCall
@@ -37,13 +37,13 @@ def _call_in_content(speech: Speech, params: Params) -> Speech:
 
 
 def _json_form(call: ToolCall) -> str:
-    return orjson.dumps({"name": call.name, "arguments": orjson.loads(call.arguments)}).decode()
+    return dumps({"name": call.name, "arguments": loads(call.arguments)}).decode()
 
 
 def _function_form(call: ToolCall) -> str:
     lines = [f"<function={call.name}>"]
-    for name, value in orjson.loads(call.arguments).items():
-        text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    for name, value in loads(call.arguments).items():
+        text = value if isinstance(value, str) else dumps(value).decode()
         lines += [f"<parameter={name}>", text, "</parameter>"]
     return "\n".join([*lines, "</function>"])
 

@@ -5,7 +5,7 @@ import binascii
 from html import escape
 from typing import Any
 
-import orjson
+from qwen_gateway.codec.json import loads
 
 from ..keys import presented
 from ..state import Call
@@ -91,7 +91,7 @@ def _account(bearer: str) -> str:
     parts = bearer.split(".")
     if len(parts) == 3:
         try:
-            payload = orjson.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+            payload = loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
             return str(payload["id"])
         except (binascii.Error, ValueError, KeyError, TypeError):
             pass

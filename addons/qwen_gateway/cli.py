@@ -1,0 +1,106 @@
+"""The command `qwen-gateway`: start the gateway with or without mitmweb, or the demo."""
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from qwen_auth.environment import read_environment
+from qwen_auth.errors import AuthError
+from qwen_auth.loading import load_accounts
+from qwen_gateway.version import __version__
+
+NO_ACCOUNT = """No account is configured, so there is nothing to call Qwen with.
+
+  Add one:    qwen-auth add work --plan model-studio-intl        (the key is asked for; `qwen-auth plans` lists plans)
+  or set:     DASHSCOPE_API_KEY=sk-…                             (also in a .env file)
+
+  Just look:  qwen-gateway demo                                  (or scripts/run --demo: a simulator answers)
+"""
+
+PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
+
+
+def listening(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command that listens has."""
+    for option in (
+        click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on."),
+        click.option("--port", envvar="PORT", default=8080, show_default=True, help="Port to listen on."),
+        click.option("-q", "--quiet", is_flag=True, help="No line for each call."),
+        click.option("--tune/--no-tune", default=True, help="Leave out what a gateway does not need of mitmproxy."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True, context_settings=PASS_ON)
+@click.version_option(__version__, prog_name="qwen-gateway")
+@listening
+@click.pass_context
+def main(context: click.Context, host: str, port: int, quiet: bool, tune: bool) -> None:
+    """Any OpenAI client on Qwen.
+
+    Without a command the gateway runs in the terminal; `web` adds mitmweb, `demo` needs no account.
+    Options that are not listed go to mitmproxy, e.g. `--set qwen_policy=strict`.
+    """
+    if context.invoked_subcommand is None:
+        serve("dump", host, port, context.args, quiet=quiet, tune=tune)
+
+
+@main.command(context_settings=PASS_ON)
+@listening
+@click.option("--web-port", default=8081, show_default=True, help="Port of mitmweb.")
+@click.pass_context
+def web(context: click.Context, host: str, port: int, web_port: int, quiet: bool, tune: bool) -> None:
+    """Run with mitmweb, to watch every call."""
+    serve("web", host, port, ["--web-port", str(web_port), *context.args], quiet=quiet, tune=tune)
+
+
+@main.command(context_settings=PASS_ON)
+@listening
+@click.option("--web-port", default=8081, show_default=True, help="Port of mitmweb.")
+@click.option("--pace", default=0.06, show_default=True, help="Seconds between the simulator's words.")
+@click.pass_context
+def demo(context: click.Context, host: str, port: int, web_port: int, pace: float, quiet: bool, tune: bool) -> None:
+    """Run with mitmweb and a simulator that stands for Qwen: no account, no network."""
+    from qwen_gateway.demo import simulator  # noqa: PLC0415
+    from qwen_gateway.launcher import start  # noqa: PLC0415
+
+    port, web_port = free_port(host, port), free_port("127.0.0.1", web_port)
+    try:
+        with simulator(pace):
+            extra = ["--web-port", str(web_port), *context.args]
+            start("web", host=host, port=port, extra=extra, tune=tune, quiet=quiet)
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def serve(kind: str, host: str, port: int, extra: list[str], *, quiet: bool, tune: bool) -> None:
+    """Start, or say what is missing; exit code 3 without an account."""
+    from pathlib import Path  # noqa: PLC0415
+
+    try:
+        accounts = load_accounts(read_environment(os.environ, Path.cwd()), warn=lambda _: None)
+    except AuthError as error:
+        raise click.ClickException(str(error)) from None
+    if not any(account.kind == "key" for account in accounts):
+        click.echo(NO_ACCOUNT, err=True)
+        sys.exit(3)
+    from qwen_gateway.launcher import start  # noqa: PLC0415 - mitmproxy is slow to import; first say what is missing
+
+    start(kind, host=host, port=port, extra=extra, tune=tune, quiet=quiet)
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, or one of the next twenty when it is taken: a demo shall come up."""
+    for candidate in range(port, port + 20):
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, candidate))
+            except OSError:
+                continue
+            return candidate
+    return port

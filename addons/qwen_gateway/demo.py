@@ -1,0 +1,52 @@
+"""The demo: the simulator as the upstream, in a process of its own that ends with ours."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+NOTE = "This is the demo: a simulator answers, not Qwen. Add an account with `qwen-auth add NAME` to call Qwen."
+
+
+@contextmanager
+def simulator(pace: float) -> Iterator[None]:
+    """Run the simulator and make it the only account of this process's environment.
+
+    Raises:
+        RuntimeError: it did not come up.
+    """
+    command = [sys.executable, "-m", "qwen_gateway.simulator", "--port", "0", "--pace", str(pace)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with (
+        tempfile.TemporaryDirectory(prefix="qwen-gateway-demo-") as home,
+        subprocess.Popen(  # noqa: S603 - our own module
+            [*command, "--until-stdin-closes"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            ready = process.stdout.readline()
+            if not ready:
+                raise RuntimeError("the simulator did not start; its message is above")
+            for name in ("DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY", "BAILIAN_TOKEN_PLAN_API_KEY"):
+                os.environ.pop(name, None)
+            os.environ.update(
+                QWEN_GATEWAY_HOME=home,
+                QWEN_CODE_AUTH_USE="false",
+                QWEN_API_KEY="sk-sim",
+                QWEN_PLAN="model-studio-intl",
+                QWEN_BASE_URL=json.loads(ready)["urls"]["dashscope"],
+                QWEN_GATEWAY_NOTE=NOTE,
+            )
+            yield
+        finally:
+            process.stdin.close()
+            process.stdout.close()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -1,0 +1,81 @@
+"""Our own way to start mitmproxy: a master with our addons in place, tuned, and a banner when it is up."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import AddonManager
+from mitmproxy.hooks import ConfigureHook
+from mitmproxy.master import Master
+from mitmproxy.options import Options
+from mitmproxy.tools import cmdline, main
+from mitmproxy.tools.dump import DumpMaster
+
+from qwen_gateway import default_addons, tuning
+from qwen_gateway.banner import Banner
+from qwen_gateway.terminal import Terminal
+
+DEFAULT_UPSTREAM = "https://dashscope-intl.aliyuncs.com"
+"""mitmproxy's reverse mode wants a target; where a call really goes is its account's matter."""
+
+
+def put_in_place(manager: AddonManager, addons: Sequence[object]) -> None:
+    """Add addons where a script would stand: before those that save and show flows."""
+    manager.add(*addons)
+    chain = manager.chain
+    del chain[-len(addons) :]
+    place = next(number for number, addon in enumerate(chain) if type(addon).__name__ == "ScriptLoader")
+    chain[place:place] = addons
+    for addon in addons:
+        # As mitmproxy does for a script: the command line's options come later, with an update of their own.
+        manager.invoke_addon_sync(addon, ConfigureHook(set(ctx.options.keys())))
+
+
+class Tuner:
+    """Tunes when everything is up."""
+
+    def running(self) -> None:
+        tuning.prune(ctx.master.addons, ctx.options)
+        tuning.settle()
+
+
+def make_master(kind: str, *, tune: bool, quiet: bool) -> Callable[[Options], Master]:
+    """What mitmproxy's own `run` calls with the options: `dump` or `web`."""
+
+    def make(options: Options) -> Master:
+        master: Master
+        if kind == "web":
+            from mitmproxy.tools.web.master import WebMaster  # noqa: PLC0415 - costs 0.2 s, only for the web
+
+            master = WebMaster(options)
+        else:
+            master = DumpMaster(options, with_dumper=False)
+        addons: list[object] = [*default_addons(), Banner(web=kind == "web")]
+        if not quiet:
+            addons.append(Terminal())
+        if tune:
+            addons.append(Tuner())
+            tuning.HookTable(master.addons).install()
+            tuning.quiet()
+        put_in_place(master.addons, addons)
+        return master
+
+    return make
+
+
+def start(
+    kind: str, *, host: str, port: int, extra: Sequence[str] = (), tune: bool = True, quiet: bool = False
+) -> None:
+    """Run until stopped; arguments that are not ours go to mitmproxy."""
+    if tune and sys.platform != "win32":
+        tuning.use_uvloop()
+    arguments = ["--listen-host", host, *extra]
+    if not any(argument == "--mode" or argument.startswith(("--mode=", "-m")) for argument in extra):
+        upstream = os.environ.get("QWEN_UPSTREAM", DEFAULT_UPSTREAM)
+        arguments += ["--mode", f"reverse:{upstream}@{port}"]
+    parser: Any = cmdline.mitmweb if kind == "web" else cmdline.mitmdump
+    if kind == "web":
+        arguments.append("--no-web-open-browser")
+    main.run(make_master(kind, tune=tune, quiet=quiet), parser, arguments)  # type: ignore[arg-type]
