@@ -1,0 +1,172 @@
+"""Clients whose every answer is held against OpenAI's description, below the library that a test uses.
+
+The transports here copy what comes back to a `Judge`. It validates objects, streams and errors when they are complete,
+and each event of those that are not. Complaints fail the test that made the call (`conftest.no_complaints`).
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import httpx2
+from tests import referee
+
+
+class Judge:
+    """Collects complaints about what the gateway emitted."""
+
+    def __init__(self) -> None:
+        self.complaints: list[str] = []
+
+    def judge(
+        self,
+        path: str,
+        asked: Any,
+        status: int,
+        content_type: str,
+        body: bytes,
+        *,
+        complete: bool,
+        method: str = "POST",
+    ) -> None:
+        """One answer: `asked` is the call's body, `complete` whether the client read to its end."""
+        path = urlsplit(path).path
+        if path.startswith(("/health", "/probe")) or method in ("HEAD", "OPTIONS"):
+            return
+        if content_type.startswith("text/event-stream"):
+            self._stream(body, asked, complete=complete)
+        elif complete:
+            self._object(path, status, content_type, body)
+
+    def _object(self, path: str, status: int, content_type: str, body: bytes) -> None:
+        kind = "error"
+        if status < 400:
+            kind = "models" if path.endswith("/models") else "model" if "/models/" in path else "chat.completion"
+        try:
+            parsed = json.loads(body)
+        except ValueError:
+            self.complaints.append(f"{path}: {status} is not JSON: {body[:120]!r}")
+            return
+        if not content_type.startswith("application/json"):
+            self.complaints.append(f"{path}: {status} is of type {content_type!r}")
+        self._add(f"{path} {status}", referee.check(parsed, kind))
+
+    def _stream(self, body: bytes, asked: Any, *, complete: bool) -> None:
+        if not complete:
+            body = body[: body.rfind(b"\n\n") + 2] if b"\n\n" in body else b""
+        failed = b'data: {"error"' in body
+        try:
+            events = [event.json for event in referee.read_sse(body, done=complete and not failed)]
+        except referee.SseError as error:
+            self.complaints.append(f"stream: {error}")
+            return
+        if complete:
+            wanted = isinstance(asked, dict) and bool((asked.get("stream_options") or {}).get("include_usage"))
+            self._add("stream", referee.check_chat_stream(events, include_usage=wanted, failed=failed))
+            return
+        for event in events:
+            self._add("stream", referee.check(event, "error" if "error" in event else "chat.completion.chunk"))
+
+    def _add(self, where: str, complaints: list[str]) -> None:
+        self.complaints += [f"{where}: {complaint}" for complaint in complaints]
+
+
+JUDGE = Judge()
+"""One for all clients of a test run; read and emptied after each test."""
+
+type Told = Callable[[bytes, bool], None]
+
+
+def listener(request: Any, response: Any) -> Told:
+    """What is told the body of a response once it is read, or let go of."""
+    try:
+        asked = json.loads(request.content)
+    except (ValueError, httpx.RequestNotRead, httpx2.RequestNotRead):
+        asked = None
+    path, method = request.url.path, request.method
+    status, content_type = response.status_code, response.headers.get("content-type", "")
+
+    def told(body: bytes, complete: bool) -> None:
+        JUDGE.judge(path, asked, status, content_type, body, complete=complete, method=method)
+
+    return told
+
+
+class Copied:
+    """A response's stream that remembers what went through."""
+
+    def __init__(self, inner: Any, told: Told) -> None:
+        self._inner = inner
+        self._told: Told | None = told
+        self._pieces: list[bytes] = []
+
+    def _over(self, complete: bool) -> None:
+        if self._told is not None:
+            told, self._told = self._told, None
+            told(b"".join(self._pieces), complete)
+
+
+class CopiedSync(Copied, httpx.SyncByteStream, httpx2.SyncByteStream):
+    """For clients without an event loop."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._inner:
+            self._pieces.append(piece)
+            yield piece
+        self._over(True)
+
+    def close(self) -> None:
+        self._over(False)
+        self._inner.close()
+
+
+class CopiedAsync(Copied, httpx.AsyncByteStream, httpx2.AsyncByteStream):
+    """For clients with one."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._inner:
+            self._pieces.append(piece)
+            yield piece
+        self._over(True)
+
+    async def aclose(self) -> None:
+        self._over(False)
+        await self._inner.aclose()
+
+
+class Judged(httpx.HTTPTransport):
+    """httpx, judged."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = super().handle_request(request)
+        response.stream = CopiedSync(response.stream, listener(request, response))
+        return response
+
+
+class AsyncJudged(httpx.AsyncHTTPTransport):
+    """httpx with an event loop, judged."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        response.stream = CopiedAsync(response.stream, listener(request, response))
+        return response
+
+
+class OpenAIJudged(httpx2.HTTPTransport):
+    """What is below `OpenAI`, judged."""
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = super().handle_request(request)
+        response.stream = CopiedSync(response.stream, listener(request, response))
+        return response
+
+
+class AsyncOpenAIJudged(httpx2.AsyncHTTPTransport):
+    """What is below `AsyncOpenAI`, judged."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await super().handle_async_request(request)
+        response.stream = CopiedAsync(response.stream, listener(request, response))
+        return response
