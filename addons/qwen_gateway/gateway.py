@@ -55,6 +55,8 @@ class ChatEncoder:
             output_ceiling=ceilings.get(model),
         )
         encoded.notices[:0] = [*notices, *self._call.notices]
+        if self._call.choices > 1:
+            encoded.notices.append(Notice("emulated", "n", f"{self._call.choices} calls are made at once"))
         return encoded
 
     def _resolve(self, account: Account) -> tuple[str | None, list[Notice]]:
