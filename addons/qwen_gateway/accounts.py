@@ -36,6 +36,7 @@ class Accounts:
                 models_cache=settings.models_cache,
                 connect_timeout=settings.connect_timeout,
                 ca_bundle=settings.ca_bundle,
+                http2=settings.http2,
             )
         except OSError as error:
             raise exceptions.OptionsError(f"qwen_ca_bundle: {settings.ca_bundle} cannot be read ({error}).") from None

@@ -17,6 +17,9 @@ from qwen_gateway.openai.errors import Forbidden
 logger = logging.getLogger(__name__)
 
 
+CHATTY = ("httpcore", "httpx", "h2", "hpack", "asyncio")
+"""mitmproxy lets every debug record through to all addons; these write several for each call, headers included."""
+
 OPEN_MODES = (mode_specs.ReverseMode, mode_specs.RegularMode, mode_specs.UpstreamMode)
 """Modes whose listeners anyone who reaches them can use."""
 
@@ -28,6 +31,8 @@ class Host:
         self._ours: list[str] = []  # the allow_hosts that we set; another one is the user's
 
     def load(self, loader: Loader) -> None:
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
         options.declare(loader, options.environment())
 
     def configure(self, updated: set[str]) -> None:

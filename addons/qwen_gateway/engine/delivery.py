@@ -11,7 +11,8 @@ from qwen_gateway.codec import sse
 from qwen_gateway.codec.deltas import Delta
 from qwen_gateway.engine.watchdog import Watchdog
 from qwen_gateway.exchange import Exchange
-from qwen_gateway.openai.chat_answer import ChatObject, ChatStream
+from qwen_gateway.openai.chat_object import ChatObject
+from qwen_gateway.openai.chat_stream import ChatStream
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.notices import HEADER, header_value
 

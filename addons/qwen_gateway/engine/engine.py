@@ -6,14 +6,18 @@ from collections.abc import Callable
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Pool, Strategy
+from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.attempts import Attempts, Broken, Encoder
 from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
 from qwen_gateway.engine.delivery import Client, Delivery, Headers
+from qwen_gateway.engine.httpx_transport import HttpxTransport
 from qwen_gateway.engine.limits import Limits
-from qwen_gateway.engine.transport import HttpxTransport
+from qwen_gateway.engine.transport import Transport
 from qwen_gateway.exchange import Exchange
-from qwen_gateway.openai.chat_answer import ChatObject, ChatStream, Dress
+from qwen_gateway.openai.chat_choice import Dress
+from qwen_gateway.openai.chat_object import ChatObject
+from qwen_gateway.openai.chat_stream import ChatStream
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.upstreams.faults import judge
 
@@ -26,12 +30,19 @@ class Engine:
     def __init__(self) -> None:
         self.pool = Pool([])
         self.limits = Limits()
-        self.transport = HttpxTransport()
+        self.transport: Transport = AiohttpTransport()
         self.catalogue = Catalogue(self.transport, keep=3600)
         self.attempts = Attempts(self.pool, self.transport, self.limits)
 
     def configure(
-        self, *, limits: Limits, strategy: Strategy, models_cache: float, connect_timeout: float, ca_bundle: str | None
+        self,
+        *,
+        limits: Limits,
+        strategy: Strategy,
+        models_cache: float,
+        connect_timeout: float,
+        ca_bundle: str | None,
+        http2: bool,
     ) -> None:
         """Take new settings; what runs goes on with the old ones.
 
@@ -40,7 +51,8 @@ class Engine:
         """
         self.pool.strategy = strategy
         self.limits = limits
-        transport = HttpxTransport(connect_timeout=connect_timeout, ca_bundle=ca_bundle)
+        kind = HttpxTransport if http2 else AiohttpTransport
+        transport: Transport = kind(connect_timeout=connect_timeout, ca_bundle=ca_bundle)
         self.transport = transport
         self.catalogue = Catalogue(transport, keep=models_cache)
         observe, ceilings = self.attempts.observe, self.attempts.ceilings

@@ -41,6 +41,7 @@ class Reception:
         account.credentials.apply(headers)
         patience = self._limits.first if encoded.stream else self._limits.whole
         answer: Answer | None = None
+        whole = False
         try:
             async with asyncio.timeout(patience) as timer:
                 answer = await self._transport.send("POST", attempt.url, headers, encoded.body, account.proxy)
@@ -50,8 +51,11 @@ class Reception:
                 self._exchange.upstream_request_id = request_id or self._exchange.upstream_request_id
                 if answer.status >= 300:
                     attempt.answer = await read_some(answer)
+                    whole = True
                     return fault_of_response(answer.status, answer.headers, attempt.answer)
-                return await self._pass_on(encoded, attempt, answer, timer)
+                fault = await self._pass_on(encoded, attempt, answer, timer)
+                whole = fault is None
+                return fault
         except TransportFault as problem:
             return Fault(0, "", problem.message, origin=problem.origin)
         except TimeoutError:
@@ -62,7 +66,7 @@ class Reception:
             return Fault(0, "", said, origin="timeout")
         finally:
             if answer is not None:
-                await answer.aclose()
+                await answer.aclose(reuse=whole)
 
     async def _pass_on(
         self, encoded: Encoded, attempt: Attempt, answer: Answer, timer: asyncio.Timeout
