@@ -72,13 +72,14 @@ class Finish:
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens as the upstream counts them; the last one counts."""
+    """Tokens as the upstream counts them; the last one of an answer counts."""
 
     prompt: int
     completion: int
     total: int
     prompt_details: dict[str, Any] = field(default_factory=dict)
     completion_details: dict[str, Any] = field(default_factory=dict)
+    choice: int = 0
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ concatenate to JSON. Upstreams repeat ids, leave them out, or use one twice.
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from qwen_gateway.codec.deltas import ToolCall
 from qwen_gateway.codec.json import BadJSON, loads
@@ -15,6 +16,16 @@ from qwen_gateway.openai.tools import FREEFORM_FIELD
 def mint_id() -> str:
     """A tool-call id of our own."""
     return f"call_{uuid.uuid4().hex[:24]}"
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call as the client knows it: `number` once its first piece was shown, -1 when it is left out."""
+
+    number: int | None = None
+    id: str | None = None
+    held: str = ""  # arguments that came before the name
+    empty: bool = True
 
 
 class ToolCallShaper:
@@ -28,27 +39,47 @@ class ToolCallShaper:
     def __init__(self, renamed: Mapping[str, str], *, only_first: bool = False) -> None:
         self._renamed = renamed
         self._only_first = only_first
-        self._numbers: dict[int, int] = {}  # the upstream's index -> ours, without gaps
+        self._calls: dict[int, _Call] = {}  # by the upstream's index; ours has no gaps
         self._ids: set[str] = set()
+        self._count = 0
         self.left_out = 0
 
     def shape(self, piece: ToolCall) -> ToolCall | None:
-        """The piece as the client gets it; None when it says nothing or is left out."""
-        number = self._numbers.get(piece.index)
-        if number is None:
-            if self._only_first and self._numbers:
-                self._numbers[piece.index] = -1
-                self.left_out += 1
-                return None
-            number = len(self._numbers)
-            self._numbers[piece.index] = number
-            call_id = piece.id if piece.id and piece.id not in self._ids else mint_id()
-            self._ids.add(call_id)
-            name = piece.name or ""
-            return ToolCall(number, piece.arguments, call_id, self._renamed.get(name, name), piece.choice)
-        if number < 0 or not piece.arguments:
+        """The piece as the client gets it; None when it says nothing yet or is left out."""
+        call = self._calls.get(piece.index)
+        if call is None:
+            call = self._calls[piece.index] = _Call()
+        if call.number is None:
+            return self._first(call, piece)
+        if call.number < 0 or not piece.arguments:
             return None
-        return ToolCall(number, piece.arguments, None, None, piece.choice)
+        call.empty = call.empty and not piece.arguments.strip()
+        return ToolCall(call.number, piece.arguments, None, None, piece.choice)
+
+    def missing(self, choice: int) -> list[ToolCall]:
+        """At the end: arguments for the calls that came without any. OpenAI's are always JSON."""
+        self.left_out += sum(call.number is None for call in self._calls.values())  # nobody said what to call
+        bare = [call for call in self._calls.values() if call.empty and call.number is not None and call.number >= 0]
+        for call in bare:
+            call.empty = False
+        return [ToolCall(call.number or 0, "{}", choice=choice) for call in bare]
+
+    def _first(self, call: _Call, piece: ToolCall) -> ToolCall | None:
+        """A call is shown when its name is known."""
+        call.id = call.id or piece.id
+        call.held += piece.arguments
+        if not piece.name:
+            return None
+        if self._only_first and self._count:
+            call.number = -1
+            self.left_out += 1
+            return None
+        call.number = self._count
+        self._count += 1
+        call_id = call.id if call.id and call.id not in self._ids else mint_id()
+        self._ids.add(call_id)
+        call.empty = not call.held.strip()
+        return ToolCall(call.number, call.held, call_id, self._renamed.get(piece.name, piece.name), piece.choice)
 
 
 def freeform_input(arguments: str) -> str:
@@ -59,17 +90,6 @@ def freeform_input(arguments: str) -> str:
         return arguments
     if isinstance(value, dict) and isinstance(value.get(FREEFORM_FIELD), str):
         return str(value[FREEFORM_FIELD])
+    if value == {}:
+        return ""
     return value if isinstance(value, str) else arguments
-
-
-def valid_arguments(arguments: str) -> str:
-    """Arguments that are a JSON object; no arguments at all are an empty one.
-
-    Raises:
-        BadJSON: anything else.
-    """
-    if not arguments.strip():
-        return "{}"
-    if not isinstance(loads(arguments), dict):
-        raise BadJSON("the arguments are not an object")
-    return arguments

@@ -4,22 +4,37 @@ from typing import Any
 
 from qwen_gateway.codec.deltas import Usage
 
+PROMPT = ("cached_tokens", "audio_tokens", "text_tokens", "image_tokens", "cache_write_tokens")
+COMPLETION = (
+    "reasoning_tokens", "audio_tokens", "text_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens",
+)  # fmt: skip
+"""Details that OpenAI's description knows; a detail that is no one's else stays away."""
+
+ALWAYS = frozenset({"cached_tokens", "audio_tokens", "reasoning_tokens", *COMPLETION[3:]})
+"""Details that clients read without asking whether they are there."""
+
+RENAMED = {"cache_creation_input_tokens": "cache_write_tokens"}
+"""Details by another name: DashScope's explicit cache (upstream.md 4.9)."""
+
 
 def usage_object(usage: Usage) -> dict[str, Any]:
-    """A `CompletionUsage`: known details filled with 0, details that only the upstream knows kept."""
+    """A `CompletionUsage`: the usual details filled with 0, all of them whole numbers."""
     return {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
         "total_tokens": usage.total,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0, **usage.prompt_details},
-        "completion_tokens_details": {
-            "reasoning_tokens": 0,
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-            **usage.completion_details,
-        },
+        "prompt_tokens_details": _details(usage.prompt_details, PROMPT),
+        "completion_tokens_details": _details(usage.completion_details, COMPLETION),
     }
+
+
+def _details(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, int]:
+    details = {name: 0 for name in known if name in ALWAYS}
+    for theirs, value in given.items():
+        name = RENAMED.get(theirs, theirs)
+        if name in known and isinstance(value, int | float) and not isinstance(value, bool):
+            details[name] = max(0, int(value))
+    return details
 
 
 def add(usages: list[Usage]) -> Usage:
@@ -34,16 +49,13 @@ def add(usages: list[Usage]) -> Usage:
             (total.completion_details, usage.completion_details),
         ):
             for name, value in theirs.items():
-                if isinstance(value, int) and not isinstance(value, bool):
+                if isinstance(value, int | float) and not isinstance(value, bool):
                     mine[name] = mine.get(name, 0) + value
-                else:
-                    mine.setdefault(name, value)
     return total
 
 
-def estimate(prompt: str | bytes, answer: str) -> Usage:
-    """A stand-in for upstreams that report nothing: four bytes a token, marked as what it is."""
-    size = len(prompt) if isinstance(prompt, bytes) else len(prompt.encode("utf-8", "replace"))
-    prompt_tokens = max(1, size // 4)
-    completion = max(1, len(answer.encode("utf-8", "replace")) // 4) if answer else 0
-    return Usage(prompt_tokens, completion, prompt_tokens + completion, {"estimated": True}, {"estimated": True})
+def estimate(prompt: bytes, length: int) -> Usage:
+    """A stand-in for upstreams that report nothing: four bytes of prompt and four characters of answer a token."""
+    tokens = max(1, len(prompt) // 4)
+    completion = max(1, length // 4) if length else 0
+    return Usage(tokens, completion, tokens + completion)
