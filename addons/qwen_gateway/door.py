@@ -99,6 +99,8 @@ class Door:
                 check_peer(flow.client_conn.peername)
             if reverse:
                 check_host(flow.request.host_header or "", self._settings.allowed_hosts)
+                if flow.request.authority:  # RFC 9112 3.2.2: an absolute target outweighs the header
+                    check_host(flow.request.authority, self._settings.allowed_hosts)
                 check_origin(origin, self._settings.cors_origins)
             if flow.request.method == "OPTIONS" and origin:
                 wanted = flow.request.headers.get("access-control-request-headers", "")
@@ -108,7 +110,8 @@ class Door:
                 self._keys.check({name: secrets.get(name, "") for name in KEY_HEADERS})
             check_route(found, flow.request)
         except OpenAIError as error:
-            local.refuse(flow, error)
+            # RFC 9110 15.5.6: the answer to a wrong method names the right ones.
+            local.refuse(flow, error, [("allow", ", ".join(sorted(found.allowed)))] if error.status == 405 else [])
             if "origin_not_allowed" not in (error.code or ""):
                 local.allow_origin(flow, origin, self._settings.cors_origins, everyone=not reverse)
 

@@ -13,9 +13,9 @@ def answer(flow: http.HTTPFlow, value: object, status: int = 200, headers: list[
     flow.response = flows.json_response(dumps(value), status, headers)
 
 
-def refuse(flow: http.HTTPFlow, error: OpenAIError) -> None:
+def refuse(flow: http.HTTPFlow, error: OpenAIError, headers: list[tuple[str, str]] | None = None) -> None:
     """Answer with an error in OpenAI's form; shown in the flow's comment as well."""
-    flow.response = flows.error_response(error)
+    flow.response = flows.error_response(error, headers)
     flow.comment = f"refused: {error.message}"
 
 
