@@ -41,8 +41,8 @@ def loads(data: bytes | str) -> Any:
         return _decode(data)
     except msgspec.DecodeError as error:
         raise BadJSON(str(error)) from None
-    except UnicodeDecodeError as error:
-        raise BadJSON(f"the text is not UTF-8 (byte {error.start})") from None
+    except UnicodeError as error:
+        raise BadJSON(f"the text is not UTF-8 (byte {getattr(error, 'start', 0)})") from None
     except RecursionError:
         raise BadJSON("the value is nested too deeply") from None
 

@@ -30,9 +30,14 @@ class Event:
 
 
 class Parser:
-    """Feed bytes as they come, get the events that are complete."""
+    """Feed bytes as they come, get the events that are complete.
 
-    def __init__(self) -> None:
+    Args:
+        limit: bytes of an unfinished event that are kept.
+    """
+
+    def __init__(self, *, limit: int = EVENT_LIMIT) -> None:
+        self._limit = limit
         self._rest = b""
         self._held: list[bytes] = []  # pieces of a long line, joined once when its end comes
         self._data: list[bytes] = []
@@ -45,7 +50,7 @@ class Parser:
         """Take the next bytes; return the events they complete, perhaps none.
 
         Raises:
-            EventTooLong: see `EVENT_LIMIT`.
+            EventTooLong: see `limit`.
         """
         if self._held or not (b"\n" in chunk or b"\r" in chunk or self._first):
             self._held.append(chunk)
@@ -79,14 +84,17 @@ class Parser:
         events: list[Event] = []
         rest = self._rest + b"".join(self._held)
         self._rest, self._held = b"", []
-        if rest:
-            self._line(rest.rstrip(b"\r"))
+        for line in _END_OF_LINE.split(rest):
+            if line:
+                self._line(line)
+            else:
+                self._dispatch(events)
         self._dispatch(events)
         return events
 
     def _check_size(self) -> None:
-        if len(self._rest) + self._size > EVENT_LIMIT:
-            raise EventTooLong(f"an event of more than {EVENT_LIMIT} bytes has no end")
+        if len(self._rest) + self._size > self._limit:
+            raise EventTooLong(f"an event of more than {self._limit} bytes has no end")
 
     def _dispatch(self, events: list[Event]) -> None:
         if self._data:
@@ -101,7 +109,7 @@ class Parser:
         if line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
             self._data.append(value)
-            self._size += len(value)
+            self._size += len(value) + 1  # empty lines add up as well
         elif line.startswith(b":"):
             if found := _STATUS.search(line):
                 self._status = int(found[1])
@@ -109,6 +117,7 @@ class Parser:
             self._name = line[6:].strip().decode("utf-8", "replace")
         elif line == b"data":
             self._data.append(b"")
+            self._size += 1
 
 
 def _split(data: bytes) -> list[bytes]:
