@@ -93,6 +93,7 @@ class Door:
                 return
         origin = flow.request.headers.get("origin", "")
         secrets = flows.take_secrets(flow)
+        flows.take_secret_parameters(flow)
         flow.metadata[flows.SURFACE] = found.surface
         try:
             if not self._keys and isinstance(flow.client_conn.proxy_mode, ReverseMode | RegularMode):

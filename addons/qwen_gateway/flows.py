@@ -8,6 +8,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import brotli
@@ -30,8 +31,12 @@ exchange that an attempt's flow belongs to; the surface of a request that was le
 SHOWN_LIMIT = 1024 * 1024
 """Bytes of a stream that stay with its flow."""
 
-SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "cookie", "proxy-authorization", "openai-organization",
-                  "openai-project")  # fmt: skip
+SECRET_HEADERS = frozenset(
+    {
+        b"authorization", b"x-api-key", b"api-key", b"cookie", b"proxy-authorization", b"openai-organization",
+        b"openai-project",
+    }
+)  # fmt: skip
 """What a client's request carries that nobody else needs to see."""
 
 
@@ -41,12 +46,26 @@ def take_secrets(flow: http.HTTPFlow) -> dict[str, str]:
     Returns:
         The headers, by lower-case name.
     """
-    found = {name: value for name in SECRET_HEADERS if (value := flow.request.headers.pop(name, None)) is not None}
+    found: dict[str, str] = {}
+    kept = []
+    for field in flow.request.headers.fields:
+        name = field[0].lower()
+        if name in SECRET_HEADERS:
+            found[name.decode()] = field[1].decode("utf-8", "surrogateescape")
+        else:
+            kept.append(field)
+    if found:
+        flow.request.headers.fields = tuple(kept)
+    return found
+
+
+def take_secret_parameters(flow: http.HTTPFlow) -> None:
+    """Take credentials out of the URL, where some clients put them; nothing of ours reads them there."""
+    if b"?" not in flow.request.data.path:
+        return
     for name in ("api_key", "key", "access_token"):
         if name in flow.request.query:
-            found.setdefault(f"?{name}", flow.request.query[name])
             del flow.request.query[name]
-    return found
 
 
 def body_of(request: http.Request, limit: int) -> bytes:
@@ -101,12 +120,16 @@ def keep_client_request(flow: http.HTTPFlow, body: bytes) -> None:
     flow.metadata[CLIENT] = {
         "method": flow.request.method,
         "url": flow.request.pretty_url,
-        "headers": [[name, value] for name, value in flow.request.headers.items() if name.lower() in SHOWN],
+        "headers": [
+            [name.decode(), value.decode("utf-8", "replace")]
+            for name, value in flow.request.headers.fields
+            if name.lower() in SHOWN
+        ],
         "body": body.decode("utf-8", "replace"),
     }
 
 
-SHOWN = frozenset({"accept", "content-type", "user-agent", "openai-beta", "origin", "idempotency-key"})
+SHOWN = frozenset({b"accept", b"content-type", b"user-agent", b"openai-beta", b"origin", b"idempotency-key"})
 """Headers of a client that are kept: those that are known to hold no secret."""
 
 
@@ -127,18 +150,23 @@ def digest(body: bytes | None) -> str:
     return hashlib.sha256(body or b"").hexdigest()
 
 
+@lru_cache(maxsize=256)
+def destination(url: str) -> tuple[bytes, str, int, bytes, bytes]:
+    """Scheme, host, port, path and Host header of an upstream's URL; there are few of them."""
+    scheme, host, port, path = urls.parse(url)
+    name = host.decode("idna")
+    default = port == (443 if scheme == b"https" else 80)
+    return scheme, name, port, path, (name if default else f"{name}:{port}").encode()
+
+
 def show_attempt(flow: http.HTTPFlow, attempt: Attempt) -> None:
     """Rewrite the flow's request to the Qwen call that the attempt makes."""
-    scheme, host, port, path = urls.parse(attempt.url)
-    request = flow.request
-    data = request.data
+    data = flow.request.data
     data.method = b"POST"
-    data.scheme, data.host, data.port, data.path = scheme, host.decode("idna"), port, path
+    data.scheme, data.host, data.port, data.path, authority = destination(attempt.url)
     data.authority = b""
-    default = port == (443 if scheme == b"https" else 80)
-    authority = data.host if default else f"{data.host}:{port}"
     data.headers = http.Headers(
-        [(b"host", authority.encode()), *((name.encode(), value.encode()) for name, value in attempt.headers.items())]
+        [(b"host", authority), *((name.encode(), value.encode()) for name, value in attempt.headers.items())]
     )
     data.content = attempt.body
     flow.metadata[SENT] = digest(attempt.body)
@@ -146,14 +174,14 @@ def show_attempt(flow: http.HTTPFlow, attempt: Attempt) -> None:
 
 def attempt_flow(parent: http.HTTPFlow, exchange: Exchange, attempt: Attempt) -> http.HTTPFlow:
     """A flow of its own for a failed attempt: what was sent, and what came back if anything did."""
-    scheme, host, port, path = urls.parse(attempt.url)
+    scheme, host, port, path, _ = destination(attempt.url)
     client: Client = parent.client_conn.copy()
-    server = Server(address=(host.decode("idna"), port))
+    server = Server(address=(host, port))
     found = http.HTTPFlow(client, server)
     headers = http.Headers([(name.encode(), value.encode()) for name, value in attempt.headers.items()])
     ended = attempt.ended or time.time()
     found.request = http.Request(
-        host.decode("idna"), port, b"POST", scheme, b"", path, b"HTTP/1.1", headers, attempt.body, None,
+        host, port, b"POST", scheme, b"", path, b"HTTP/1.1", headers, attempt.body, None,
         attempt.started, attempt.started,
     )  # fmt: skip
     fault = attempt.fault

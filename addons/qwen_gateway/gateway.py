@@ -18,7 +18,7 @@ from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook
 from qwen_gateway.leg import LegClient, Legs
-from qwen_gateway.openai.chat_answer import Dress
+from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.chat_request import ChatCall, parse_chat
 from qwen_gateway.openai.errors import NotFound, OpenAIError
 from qwen_gateway.openai.notices import Notice
@@ -150,7 +150,7 @@ class Gateway:
             )
         finally:
             ended()
-            await ctx.master.addons.handle_lifecycle(QwenExchangeHook(flow, exchange))
+            await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))
 
     async def _replay(self, flow: http.HTTPFlow, exchange: Exchange, encoder: ChatEncoder) -> None:
         """A replay has no client that waits: the answer is collected and set."""
@@ -158,7 +158,7 @@ class Gateway:
         await self._engine.serve(exchange, encoder, collected, self._dress(exchange))
         flow.response = collected.response()
         flow.comment = exchange.summary()
-        await ctx.master.addons.handle_lifecycle(QwenExchangeHook(flow, exchange))
+        await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))
 
     def _dress(self, exchange: Exchange) -> Dress:
         wanted = exchange.call.body.get("service_tier")
@@ -175,7 +175,7 @@ class Gateway:
         failed = flows.attempt_flow(flow, exchange, attempt)
         for event in eventsequence.iterate(failed):
             await ctx.master.addons.handle_lifecycle(event)
-        await ctx.master.addons.handle_lifecycle(QwenAttemptHook(flow, exchange, attempt))
+        await ctx.master.addons.trigger_event(QwenAttemptHook(flow, exchange, attempt))
 
     def _cors(self, flow: http.HTTPFlow) -> Headers:
         origin = flow.request.headers.get("origin", "")

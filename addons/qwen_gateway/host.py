@@ -13,6 +13,7 @@ from mitmproxy.proxy.mode_servers import ServerInstance
 from qwen_gateway import flows, options
 from qwen_gateway.callers import host_of, is_loopback
 from qwen_gateway.openai.errors import Forbidden
+from qwen_gateway.tuning import HookTable
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ class Host:
 
     async def running(self) -> None:
         """Move listeners to loopback that came up before a script could ask for it (mitmproxy loads those late)."""
+        if ctx.options.qwen_hook_table:
+            HookTable(ctx.master.addons).install()
         proxyserver = ctx.master.addons.get("proxyserver")
         for server in list(proxyserver.servers) if proxyserver else []:
             mode = server.mode

@@ -37,7 +37,6 @@ class Tuner:
     """Tunes when everything is up."""
 
     def running(self) -> None:
-        tuning.prune(ctx.master.addons, ctx.options)
         tuning.settle()
 
 
@@ -57,7 +56,6 @@ def make_master(kind: str, *, tune: bool, quiet: bool) -> Callable[[Options], Ma
             addons.append(Terminal())
         if tune:
             addons.append(Tuner())
-            tuning.HookTable(master.addons).install()
             tuning.quiet()
         put_in_place(master.addons, addons)
         return master

@@ -223,7 +223,7 @@ class Legs:
 
     def hide(self, flow: http.HTTPFlow, secrets: dict[str, str]) -> None:
         """Keep these headers out of a flow that passes through to a real server; `Courier` adds them on the way."""
-        self._hidden[flow.request] = {name: value for name, value in secrets.items() if not name.startswith("?")}
+        self._hidden[flow.request] = secrets
         for owner in self._layers.get(flow.client_conn, ()):
             for connection in list(owner.connections):
                 if isinstance(connection, Server):

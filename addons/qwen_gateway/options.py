@@ -118,6 +118,7 @@ OPTIONS = (
         "qwen_http2", bool, False,
         "HTTP/2 to upstreams that offer it: fewer connections, but several times the processor time per call.",
     ),
+    Option("qwen_hook_table", bool, True, "Look up once which addons listen to an event, instead of on every event."),
     Option("qwen_ca_bundle", str, "", "A PEM file to trust for upstreams with certificates of their own."),
 )  # fmt: skip
 """All rows; `docs/reference/options.md` is tested against them."""
