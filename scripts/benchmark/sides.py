@@ -63,9 +63,9 @@ SIDES = {
         ),
         Side(
             "launcher",
-            "qwen-gateway",
+            "qwen-gateway --quiet",
             LAUNCHER,
-            ["--port", "{port}"],
+            ["--quiet", "--port", "{port}"],
             ACCOUNT,
             needs=ROOT / "addons/qwen_gateway/cli.py",
         ),
