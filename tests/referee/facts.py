@@ -15,7 +15,12 @@ TEXT_OR_NULL: Node = {"type": "string", "null": True}
 EXTENSIONS: dict[str, dict[str, Node]] = {
     # What DeepSeek began, Qwen sends and Open WebUI, Roo and Cline read (openai-surface.md sections 2 and 4).
     "ChatCompletionResponseMessage": {"reasoning_content": TEXT_OR_NULL},
-    "ChatCompletionStreamResponseDelta": {"reasoning_content": TEXT_OR_NULL},
+    # OpenAI's own streams carry the last two; its description has them for whole messages only.
+    "ChatCompletionStreamResponseDelta": {
+        "reasoning_content": TEXT_OR_NULL,
+        "annotations": {"type": "array"},
+        "audio": {"type": "object"},
+    },
 }
 
 # Values that OpenAI sends although its description does not list them. Codex decides by these codes

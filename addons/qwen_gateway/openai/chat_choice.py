@@ -132,7 +132,7 @@ class ChatAnswer(ABC):
         elif isinstance(delta, Refusal):
             self._refusal(delta, choice, out)
         elif isinstance(delta, Extra):
-            if fields := {name: value for name, value in delta.fields.items() if name in SHOWN}:
+            if fields := {name: value for name, value in delta.fields.items() if isinstance(value, SHOWN.get(name, ()))}:
                 self._extra(Extra(fields, delta.choice), choice, out)
         else:
             self._close(delta, choice, out)
@@ -170,8 +170,8 @@ class ChatAnswer(ABC):
     def _finish(self, delta: Finish, choice: Choice, out: list[bytes]) -> None: ...
 
 
-SHOWN = frozenset({"annotations", "audio"})
-"""Fields of a message that OpenAI has beside those read here. What is no one's stays away: OpenAI's clients in strict
+SHOWN: dict[str, type] = {"annotations": list, "audio": dict}
+"""Fields of a message that OpenAI has beside those read here, also in its streams. What is no one's stays away: OpenAI's clients in strict
 languages refuse answers with unknown fields."""
 
 CUT_OFF = frozenset({"length", "content_filter"})

@@ -20,6 +20,7 @@ class ChatObject(ChatAnswer):
         super().__init__(call, dress)
         self._refusals: dict[int, str] = {}
         self._extras: dict[int, dict[str, Any]] = {}
+        self._audio: dict[int, list[dict[str, Any]]] = {}
         self._logprobs: dict[int, dict[str, list[Any]]] = {}
 
     def end(self) -> bytes:
@@ -67,7 +68,11 @@ class ChatObject(ChatAnswer):
         choice.collect(piece)
 
     def _extra(self, delta: Extra, choice: Choice, out: list[bytes]) -> None:
-        self._extras.setdefault(delta.choice, {}).update(delta.fields)
+        kept = self._extras.setdefault(delta.choice, {})
+        if citations := [row for row in delta.fields.get("annotations", ()) if is_citation(row)]:
+            kept.setdefault("annotations", []).extend(citations)
+        if "audio" in delta.fields:
+            self._audio.setdefault(delta.choice, []).append(delta.fields["audio"])
 
     def _finish(self, delta: Finish, choice: Choice, out: list[bytes]) -> None:
         """Nothing is shown before the end."""
@@ -81,6 +86,8 @@ class ChatObject(ChatAnswer):
             "refusal": self._refusals.get(number),
             **self._extras.get(number, {}),
         }
+        if audio := spoken(self._audio.get(number, [])):
+            message["audio"] = audio
         if thought and self._dress.thinking == "reasoning_content":
             message["reasoning_content"] = thought
         calls = [self._call_object(piece, "".join(arguments)) for piece, arguments in choice.calls.values()]
@@ -101,3 +108,24 @@ class ChatObject(ChatAnswer):
             custom = {"name": piece.name, "input": freeform_input(arguments)}
             return {"id": piece.id, "type": "custom", "custom": custom}
         return {"id": piece.id, "type": "function", "function": {"name": piece.name, "arguments": arguments}}
+
+
+def is_citation(row: Any) -> bool:
+    """Whether an annotation is the one kind that OpenAI's description knows."""
+    citation = row.get("url_citation") if isinstance(row, dict) and row.get("type") == "url_citation" else None
+    return isinstance(citation, dict) and all(
+        type(citation.get(name)) is kind
+        for name, kind in (("start_index", int), ("end_index", int), ("url", str), ("title", str))
+    )
+
+
+def spoken(pieces: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The pieces of a spoken answer as one; None without an id."""
+    name = next((piece["id"] for piece in pieces if isinstance(piece.get("id"), str)), None)
+    if name is None:
+        return None
+    expiries = [piece["expires_at"] for piece in pieces if type(piece.get("expires_at")) is int]
+    texts = {
+        key: "".join(piece[key] for piece in pieces if isinstance(piece.get(key), str)) for key in ("data", "transcript")
+    }
+    return {"id": name, "expires_at": max(expiries, default=0), **texts}

@@ -134,6 +134,10 @@ class ChatRequest(Struct):
     thinking_budget: Positive | None = None
 
 
+CHOICES_LIMIT = 4
+"""The most answers of one call (openai-surface.md section 4; upstream.md 4.3 has the same limit)."""
+
+
 @dataclass(slots=True)
 class ChatCall:
     """A parsed call.
@@ -175,15 +179,27 @@ def parse_chat(data: bytes) -> ChatCall:
         )
     check(body, ChatRequest)
     body = {name: value for name, value in body.items() if value is not None}
+    model = body.pop("model").strip()
+    if not model:
+        raise BadRequest("'model' is blank; GET /v1/models lists names.", param="model", code="invalid_value")
+    choices = body.pop("n", 1)
+    if choices > CHOICES_LIMIT:
+        raise BadRequest(
+            f"'n' is {choices}; the gateway makes {CHOICES_LIMIT} answers of one call at most, for each is a call of "
+            "its own to the upstream.",
+            param="n",
+        )
     notices: list[Notice] = []
     stream = bool(body.pop("stream", False))
     options = body.pop("stream_options", {})
+    if further := {name: value for name, value in options.items() if name != "include_usage" and value}:
+        body["stream_options"] = further
     legacy, custom = normalise_tools(body, notices)
     return ChatCall(
-        model=body.pop("model").strip(),
+        model=model,
         stream=stream,
         include_usage=stream and bool(options.get("include_usage")),
-        choices=body.pop("n", 1),
+        choices=choices,
         body=body,
         legacy_functions=legacy,
         custom_tools=custom,

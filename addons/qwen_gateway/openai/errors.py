@@ -47,8 +47,8 @@ class OpenAIError(Exception):
         should_retry: bool | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
-        self.param = param
+        self.message = _sound(message)
+        self.param = param if param is None else _sound(param)
         self.code = code if code is not None else type_default(self, "code")
         self.status = status if status is not None else type_default(self, "status")
         self.type = type if type is not None else type_default(self, "type")
@@ -129,3 +129,8 @@ class UpstreamError(OpenAIError):
     status = 502
     type = "server_error"
     code = "upstream_error"
+
+
+def _sound(text: str) -> str:
+    """Text that UTF-8 can carry: a message may quote a header whose bytes were none."""
+    return text.encode("utf-8", "replace").decode()

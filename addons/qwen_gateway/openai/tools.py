@@ -161,7 +161,10 @@ def _allowed_tools(body: dict[str, Any], notices: list[Notice]) -> None:
         return
     allowed = choice.get("allowed_tools")
     allowed = allowed if isinstance(allowed, dict) else choice
-    names = {chosen_name(tool) for tool in allowed.get("tools") or () if isinstance(tool, dict)}
+    listed = allowed.get("tools")
+    if not isinstance(listed, list):
+        raise BadRequest("'tool_choice.allowed_tools.tools' must be a list of tools.", param="tool_choice")
+    names = {tool_name(tool) for tool in listed if isinstance(tool, dict)}
     body["tools"] = [tool for tool in body.get("tools", ()) if tool_name(tool) in names]
     mode = allowed.get("mode")
     body["tool_choice"] = mode if mode in ("auto", "required") else "auto"

@@ -216,6 +216,7 @@ RULES: dict[str, Rule] = {
     "reasoning": silent,
     "enable_thinking": enable_thinking,
     "thinking_budget": enable_thinking,
+    "stream_options": dropped("only 'include_usage' is known"),
     "prompt_cache_key": silent,  # decides the account (design: stickiness)
     # sampling
     "temperature": temperature,
