@@ -313,7 +313,9 @@ def test_what_openai_knows_survives() -> None:
     [{"telepathy": 1}, {"annotations": "x"}, {"annotations": None}, {"audio": 5}, {"content": "x"}, {"role": "king"}],
 )
 def test_what_is_no_ones_stays_away(form: Any, fields: dict[str, Any]) -> None:
-    assert not fields.items() <= form(PLAIN, Extra(fields), Text("Hi")).__repr__().__class__.__dict__.items()
+    answer = form(PLAIN, Extra(fields), Text("Hi"))  # the referee complains about what is not OpenAI's
+
+    assert "king" not in str(answer)
 
 
 def test_an_object_shows_only_sound_annotations_and_audio() -> None:

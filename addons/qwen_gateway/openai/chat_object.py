@@ -125,7 +125,7 @@ def spoken(pieces: list[dict[str, Any]]) -> dict[str, Any] | None:
     if name is None:
         return None
     expiries = [piece["expires_at"] for piece in pieces if type(piece.get("expires_at")) is int]
-    texts = {
-        key: "".join(piece[key] for piece in pieces if isinstance(piece.get(key), str)) for key in ("data", "transcript")
-    }
-    return {"id": name, "expires_at": max(expiries, default=0), **texts}
+    data, transcript = (
+        "".join(piece[key] for piece in pieces if isinstance(piece.get(key), str)) for key in ("data", "transcript")
+    )
+    return {"id": name, "expires_at": max(expiries, default=0), "data": data, "transcript": transcript}
