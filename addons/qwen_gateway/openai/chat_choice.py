@@ -175,41 +175,5 @@ SHOWN: dict[str, type] = {"annotations": list, "audio": dict}
 """Fields of a message that OpenAI has beside those read here, also in its streams. What is no one's stays away:
 OpenAI's clients in strict languages refuse answers with unknown fields."""
 
-CUT_OFF:
-            for piece in choice.shaper.missing(delta.choice):
-                self._tool_call(piece, choice, out)
-        reason = choice.finish_reason(delta.reason, legacy=self._call.legacy_functions)
-        self._finish(Finish(reason, delta.choice), choice, out)
-        choice.finish = reason
-
-    def _usage_or_estimate(self) -> dict[str, Any]:
-        usage = self.usage
-        if usage is None:
-            usage = usages.estimate(dumps(self._call.body), sum(choice.length for choice in self._choices))
-        return usages.usage_object(usage)
-
-    @abstractmethod
-    def _text(self, delta: Text, choice: Choice, out: list[bytes]) -> None: ...
-
-    @abstractmethod
-    def _thought(self, delta: Thought, choice: Choice, out: list[bytes]) -> None: ...
-
-    @abstractmethod
-    def _refusal(self, delta: Refusal, choice: Choice, out: list[bytes]) -> None: ...
-
-    @abstractmethod
-    def _tool_call(self, piece: ToolCall, choice: Choice, out: list[bytes]) -> None: ...
-
-    @abstractmethod
-    def _extra(self, delta: Extra, choice: Choice, out: list[bytes]) -> None: ...
-
-    @abstractmethod
-    def _finish(self, delta: Finish, choice: Choice, out: list[bytes]) -> None: ...
-
-
-SHOWN: dict[str, type] = {"annotations": list, "audio": dict}
-"""Fields of a message that OpenAI has beside those read here, also in its streams. What is no one's stays away: OpenAI's clients in strict
-languages refuse answers with unknown fields."""
-
 CUT_OFF = frozenset({"length", "content_filter"})
 """Reasons after which a tool call may be half there, and must not be made to look whole."""
