@@ -113,7 +113,9 @@ class Authority:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 content = self.rfile.read(int(self.headers["content-length"])).decode()
-                status, kind, body = authority.answer(self.path, content, dict(self.headers))
+                status, kind, body = authority.answer(
+                    self.path, content, {name.lower(): value for name, value in self.headers.items()}
+                )
                 self.send_response(status)
                 self.send_header("content-type", kind)
                 self.send_header("content-length", str(len(body)))

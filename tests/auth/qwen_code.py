@@ -1,12 +1,13 @@
 """A script that does what qwen-code does with its credentials file, and nothing that it does not (upstream.md 2.5).
 
-Independent of the code under test, on purpose. `python qwen_code.py DIRECTORY TOKEN_URL COUNT` forces COUNT refreshes.
-Two of its rough edges are kept: a forced refresh does not ask whether someone else has just refreshed, and a lock is
-unlinked without a look at whose it is.
+Independent of the code under test, on purpose. `python qwen_code.py DIRECTORY TOKEN_URL` forces refreshes until there
+is a file `enough` beside the directory. Two of its rough edges are kept: a forced refresh does not ask whether someone
+else has just refreshed, and a lock is unlinked without a look at whose it is.
 """
 
 import json
 import os
+import random
 import sys
 import time
 import urllib.parse
@@ -61,6 +62,6 @@ def refresh(path, token_url):
 
 
 if __name__ == "__main__":
-    for _ in range(int(sys.argv[3])):
+    while not Path(sys.argv[1]).with_name("enough").exists():
         refresh(Path(sys.argv[1]) / "oauth_creds.json", sys.argv[2])
-        time.sleep(0.02)
+        time.sleep(random.uniform(0, 0.2))

@@ -1,10 +1,9 @@
 import json
-import subprocess
-import sys
 import textwrap
 import threading
 
 import pytest
+from tests.auth.processes import start
 
 from qwen_auth.counts import RequestCounts, Tally
 from qwen_auth.errors import FileError
@@ -206,7 +205,7 @@ def test_threads_and_processes_lose_no_count(counts):
             counts.count("default", Tally(requests=1))
         counts.flush()
 
-    processes = [subprocess.Popen([sys.executable, "-c", script, counts.path]) for _ in range(3)]
+    processes = [start(script, counts.path) for _ in range(3)]
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()

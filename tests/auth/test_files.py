@@ -1,9 +1,9 @@
 import os
-import subprocess
 import sys
 import textwrap
 
 import pytest
+from tests.auth.processes import run
 
 from qwen_auth.errors import FileError
 from qwen_auth.files import MAX_BYTES, parse_object, read_private, replace_private
@@ -166,7 +166,7 @@ def test_on_a_full_disk_the_old_file_stays_and_nothing_is_left_behind(path):
         """
     )
 
-    told = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True).stdout
+    told = run(script, path)
 
     assert "cannot be written" in told
     assert "nothing was changed" in told

@@ -1,12 +1,11 @@
 import asyncio
 import os
 import re
-import subprocess
-import sys
 import textwrap
 import time
 
 import pytest
+from tests.auth.processes import run, start
 
 from qwen_auth.errors import FileError, LockTimeoutError
 from qwen_auth.lock import FileLock, waits
@@ -139,7 +138,7 @@ def test_it_is_given_back_at_exit(path):
     path.parent.mkdir()
     script = "import sys, pathlib, qwen_auth.lock as l; assert l.FileLock(pathlib.Path(sys.argv[1])).try_acquire()"
 
-    subprocess.run([sys.executable, "-c", script, path], check=True)
+    run(script, path)
 
     assert not path.exists()
 
@@ -157,7 +156,7 @@ def test_a_child_does_not_give_back_the_lock_of_its_parent(path):
         """
     )
 
-    told = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True).stdout
+    told = run(script, path)
 
     assert told == "True\n"
 
@@ -179,7 +178,7 @@ def test_many_processes_never_hold_it_together(path, tmp_path):
         """
     )
 
-    processes = [subprocess.Popen([sys.executable, "-c", script, path, number]) for _ in range(4)]
+    processes = [start(script, path, number) for _ in range(4)]
 
     assert [process.wait(60) for process in processes] == [0, 0, 0, 0]
     assert number.read_text() == "40"

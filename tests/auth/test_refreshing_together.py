@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.auth.authority import Authority
+from tests.auth.processes import start
 
 from qwen_auth.lock import FileLock
 from qwen_auth.logins import login_accounts
@@ -21,29 +21,30 @@ from qwen_auth.token import Token
 
 GATEWAY = textwrap.dedent(
     """
-    import asyncio, sys, time
+    import asyncio, random, sys, time
     from pathlib import Path
     from qwen_auth.authorization import AuthorizationServer
     from qwen_auth.oauth import Clock, OAuthCredentials, oauth_account
     from qwen_auth.qwen_store import LoginFile
     from qwen_auth.refresher import Refresher
 
-    async def main(home, base_url, count):
+    async def main(home, base_url, forced):
         served = 0  # each token served for more than a minute before it is refused
         clock = Clock(monotonic=lambda: time.monotonic() + 61 * served)
         file = LoginFile(Path(home, "oauth_creds.json"))
         account = oauth_account("default", OAuthCredentials(file, file.read(), file.stamp(), clock=clock))
         refresher = Refresher(AuthorizationServer.from_environment({"QWEN_BASE_URL": base_url}), clock=clock)
         sys.stdin.readline()  # all begin together
-        if count == 0:
+        if not forced:
             await refresher.ready(account)
-        for served in range(count):
+        while forced and not Path(home).with_name("enough").exists():
+            served += 1
             assert await refresher.renew(account, account.credentials.token.access_token)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(random.uniform(0, 0.2))
         await refresher.aclose()
         print(account.credentials.token.access_token)
 
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3] == "forced"))
     """
 )
 
@@ -62,13 +63,14 @@ def expiring(home, seconds):
     LoginFile(home / "oauth_creds.json").write(Token("access-0", "refresh-0", (time.time() + seconds) * 1000))
 
 
-def gateway(home, base_url, count):
-    return subprocess.Popen(
-        [sys.executable, "-c", GATEWAY, home, base_url, str(count)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def gateway(home, base_url, kind):
+    return start(GATEWAY, home, base_url, kind, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def shares(authority):
+    """How many refreshes were ours and qwen-code's."""
+    ours = sum(headers.get("user-agent") == "qwen-gateway" for headers in list(authority.headers))
+    return ours, len(authority.headers) - ours
 
 
 def finish(processes):
@@ -79,7 +81,7 @@ def test_two_processes_that_find_the_token_expired_make_one_refresh(home, author
     expiring(home, -1)
 
     with authority.serve() as base_url:
-        processes = [gateway(home, base_url, 0) for _ in range(2)]
+        processes = [gateway(home, base_url, "expired") for _ in range(2)]
         for process in processes:
             process.stdin.write("go\n")
             process.stdin.flush()
@@ -91,23 +93,27 @@ def test_two_processes_that_find_the_token_expired_make_one_refresh(home, author
 
 def test_a_hundred_forced_refreshes_beside_a_qwen_code_leave_no_dead_token(home, authority):
     expiring(home, 3600)
-    script = Path(__file__).with_name("qwen_code.py")
+    qwen_code = Path(__file__).with_name("qwen_code.py").read_text()
 
     with authority.serve() as base_url:
-        gateways = [gateway(home, base_url, 45) for _ in range(2)]
-        qwen_code = subprocess.Popen(
-            [sys.executable, script, home, f"{base_url}/api/v1/oauth2/token", "50"], stderr=subprocess.PIPE, text=True
-        )
+        token_url = f"{base_url}/api/v1/oauth2/token"
+        gateways = [gateway(home, base_url, "forced") for _ in range(2)]
+        script = start(qwen_code, home, token_url, stderr=subprocess.PIPE)
         for process in gateways:
             process.stdin.write("go\n")
             process.stdin.flush()
+        deadline = time.monotonic() + 100
+        while not (len(authority.refreshes) >= 100 and min(shares(authority)) >= 20) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        home.with_name("enough").touch()
         finish(gateways)
-        _, complaint = qwen_code.communicate(timeout=120)
+        _, complaint = script.communicate(timeout=60)
 
-    assert (qwen_code.returncode, complaint) == (0, "")
+    assert (script.returncode, complaint) == (0, "")
     assert [process.returncode for process in gateways] == [0, 0]
     assert authority.dead == []
     assert len(authority.refreshes) >= 100
+    assert min(shares(authority)) >= 20
     assert {json.loads((home / "oauth_creds.json").read_text())["refresh_token"]} == authority.alive
     assert [entry.name for entry in home.iterdir()] == ["oauth_creds.json"]
 
@@ -133,7 +139,7 @@ async def test_a_process_that_is_killed_during_a_refresh_costs_others_ten_second
         "import sys, time, pathlib, qwen_auth.lock as lock;"
         "lock.FileLock(pathlib.Path(sys.argv[1])).try_acquire(); print(1, flush=True); time.sleep(60)"
     )
-    process = subprocess.Popen([sys.executable, "-c", holder, home / "oauth_creds.lock"], stdout=subprocess.PIPE)
+    process = start(holder, home / "oauth_creds.lock", stdout=subprocess.PIPE)
     process.stdout.read(1)
     process.kill()
     process.communicate()
