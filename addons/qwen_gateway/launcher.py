@@ -17,8 +17,9 @@ from qwen_gateway import default_addons, tuning
 from qwen_gateway.banner import Banner
 from qwen_gateway.terminal import Terminal
 
-DEFAULT_UPSTREAM = "https://dashscope-intl.aliyuncs.com"
-"""mitmproxy's reverse mode wants a target; where a call really goes is its account's matter."""
+DEFAULT_UPSTREAM = "http://qwen-gateway.localhost"
+"""mitmproxy's reverse mode wants a target. Where a call goes is its account's matter, so the target is nowhere: what no
+addon answers goes nowhere. Plain HTTP, for a TLS layer would stand in the way of every event."""
 
 
 def put_in_place(manager: AddonManager, addons: Sequence[object]) -> None:
