@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qwen_auth.account import Account
-from qwen_auth.oauth import OAuthCredentials, closed_tier
+from qwen_auth.oauth import FREE_TIER_CLOSED, OAuthCredentials
 from qwen_auth.plans import explain_mismatch, find_plan
 
 _BY_FLAVOUR = {
@@ -28,7 +28,7 @@ def explain_refusal(account: Account, status: int) -> str | None:
     A 403 to a key that looks right is about a model or a quota; the upstream's own words say more.
     """
     if isinstance(account.credentials, OAuthCredentials):
-        return closed_tier(account.endpoint) or f"Sign in again with `qwen-auth login {account.name}`."
+        return FREE_TIER_CLOSED
     key = next(iter(account.credentials.secrets()), "")
     mismatch = explain_mismatch(account.plan, key, account=account.name)
     if mismatch or status != 401:
