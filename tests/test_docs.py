@@ -1,0 +1,89 @@
+"""What the documents list, the code has, and the other way round."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from qwen_gateway.openai.chat_request import ChatRequest
+from qwen_gateway.options import OPTIONS
+from qwen_gateway.router import TABLE
+from qwen_gateway.upstreams.parameters import RULES
+from qwen_gateway.upstreams.verdicts import VERDICTS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def first_cells(text: str) -> set[str]:
+    return set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
+
+
+def test_every_option_has_a_row_with_its_variable() -> None:
+    text = page("reference/options.md")
+    for option in OPTIONS:
+        row = re.search(rf"^\| `{option.name}` \|.*$", text, re.MULTILINE)
+        assert row, option.name
+        assert option.variable in row[0]
+        assert option.help.split(".")[0].replace("|", "\\|") in row[0]
+
+
+def test_no_option_is_listed_that_is_not_there() -> None:
+    listed = {name for name in first_cells(page("reference/options.md")) if name.startswith("qwen_")}
+    assert listed == {option.name for option in OPTIONS}
+
+
+def test_every_verdict_has_a_row_with_its_status_and_code() -> None:
+    text = page("reference/errors.md")
+    for verdict in VERDICTS.values():
+        assert re.search(rf"^\| `{verdict.name}` \| {verdict.status} \| `{verdict.code}` \|", text, re.MULTILINE)
+
+
+def test_every_error_code_of_the_sources_is_listed() -> None:
+    text = page("reference/errors.md")
+    for source in (ROOT / "addons" / "qwen_gateway").rglob("*.py"):
+        if "simulator" in source.parts:
+            continue
+        for code in re.findall(r'\bcode="([a-z_]+)"', source.read_text()):
+            assert f"`{code}`" in text, f"{code} of {source.name}"
+
+
+def test_every_parameter_has_a_row() -> None:
+    listed = first_cells(page("reference/parameters.md"))
+    assert set(RULES) <= listed
+    assert set(ChatRequest.__struct_fields__) <= listed
+
+
+def test_every_path_of_the_router_is_listed() -> None:
+    text = page("reference/endpoints.md")
+    for path in re.findall(r"`(?:POST|GET) (/\S+)`", text):
+        concrete = path.replace("{id}", "qwen-plus")
+        assert any(pattern.fullmatch(concrete) for pattern, _, _ in TABLE), path
+    for surface in ("chat/completions", "models", "models/{id}", "health"):
+        assert surface in text
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_scripts_that_are_named_are_there(path: Path) -> None:
+    for name in re.findall(r"`?\bscripts/([a-z]+)\b", path.read_text()):
+        assert (ROOT / "scripts" / name).exists(), name
+
+
+def test_every_source_file_of_the_gateway_stands_in_the_house() -> None:
+    text = page("explanation/house.md")
+    for entry in sorted((ROOT / "addons" / "qwen_gateway").iterdir()):
+        if entry.suffix == ".py" and not entry.name.startswith("__") and entry.name != "version.py":
+            assert entry.name in text, entry.name
+        elif entry.is_dir() and not entry.name.startswith("__"):
+            assert f"{entry.name}/" in text, entry.name
