@@ -24,6 +24,9 @@ Status = Literal["healthy", "resting", "exhausted", "needs-login", "disabled", "
 
 ModelOf = Callable[[Account], str | None]
 
+HOMES = 10_000
+"""Conversations whose account is remembered."""
+
 _ALL = ""  # the model under which the state of the account as a whole is kept
 _PATIENCE = 3  # transient faults in a row before the only account rests
 _PROBE_LIMIT = 120.0  # seconds after which a probe that never reported no longer blocks the next one
@@ -38,6 +41,7 @@ class Rest:
         seconds: how long without a hint; doubled with each failure in a row.
         hint: seconds that the upstream itself named, believed up to `ceiling`.
         ceiling: the longest rest.
+        longest: the longest rest without a hint, where that is less: nobody waits a month for a guess.
         whole_account: rest for every model, not only this one.
         transient: a passing fault (a torn connection, a 500); the only account rests for it after three in a row.
         reason: for people.
@@ -48,6 +52,7 @@ class Rest:
     seconds: float
     ceiling: float
     hint: float | None = None
+    longest: float | None = None
     whole_account: bool = False
     transient: bool = False
     reason: str = ""
@@ -134,10 +139,16 @@ class Pool:
         return self._candidates(None)
 
     def replace(self, accounts: Iterable[Account]) -> None:
-        """Take a new list; what is known of accounts that stay is kept."""
-        self._accounts = {account.name: account for account in accounts}
-        self._uses = {name: self._uses.get(name, 0) for name in self._accounts}
-        self._states = {key: state for key, state in self._states.items() if key[0] in self._accounts}
+        """Take a new list; what is known of accounts that stay as they are is kept.
+
+        An account with another key or another address starts afresh: that is how operators mend one.
+        """
+        old, self._accounts = self._accounts, {account.name: account for account in accounts}
+        same = {name for name, account in self._accounts.items() if old.get(name) == account}
+        least = min(self._uses.values(), default=0)
+        self._uses = {name: self._uses.get(name, least) for name in self._accounts}
+        self._states = {key: state for key, state in self._states.items() if key[0] in same}
+        self._disabled &= self._accounts.keys()
 
     def pick(
         self,
@@ -211,9 +222,13 @@ class Pool:
         state.cause = rest.cause
         if rest.transient and rest.hint is None and state.failures < _PATIENCE and not self._others(account):
             return
-        seconds = rest.hint if rest.hint is not None else rest.seconds * 2 ** min(state.failures - 1, 20)
+        if rest.hint is not None:
+            seconds = min(max(rest.hint, 0.0), rest.ceiling)
+        else:
+            longest = rest.ceiling if rest.longest is None else min(rest.longest, rest.ceiling)
+            seconds = min(rest.seconds * 2 ** min(state.failures - 1, 20), longest)
         state.status = rest.status
-        state.until = now + min(max(seconds, 0.0), rest.ceiling)
+        state.until = now + seconds
 
     def disable(self, account: str) -> None:
         """Take an account out by hand until `reset`."""
@@ -278,30 +293,33 @@ class Pool:
     def _choose(self, free: list[Account], stickiness: str | None, wanted: str | None) -> Choice:
         if wanted is not None:
             return Choice(free[0], "the client asked for it", healthy=True)
+        if stickiness is None or self.strategy in ("single", "fill-first"):
+            return self._next(free)
+        home = self._homes.pop(stickiness, None)
+        for account in free:
+            if account.name == home:
+                self._homes[stickiness] = home
+                return Choice(account, "its conversation lives there", healthy=True)
+        choice = self._next(free)
+        self._homes[stickiness] = choice.account.name
+        if len(self._homes) > HOMES:
+            del self._homes[next(iter(self._homes))]
+        return Choice(choice.account, f"a new conversation here: {choice.why}", healthy=True)
+
+    def _next(self, free: list[Account]) -> Choice:
+        """By the strategy alone."""
         if len(free) == 1:
             why = "the only account" if len(self._accounts) == 1 else "the only usable account"
             return Choice(free[0], why, healthy=True)
-        names = {account.name: account for account in free}
-        match self.strategy:
-            case "round-robin":
-                account = free[self._turn % len(free)]
-                self._turn += 1
-                return Choice(account, "its turn (round robin)", healthy=True)
-            case "least-used":
-                account = min(free, key=lambda candidate: self._uses[candidate.name])
-                return Choice(account, "least used", healthy=True)
-            case "sticky" if stickiness is not None:
-                home = self._homes.pop(stickiness, None)
-                if home in names:
-                    self._homes[stickiness] = home
-                    return Choice(names[home], "its conversation lives there", healthy=True)
-                account = min(free, key=lambda candidate: self._uses[candidate.name])
-                self._homes[stickiness] = account.name
-                if len(self._homes) > 10_000:
-                    del self._homes[next(iter(self._homes))]
-                return Choice(account, "a new conversation, least used", healthy=True)
-            case _:
-                return Choice(free[0], "first in order", healthy=True)
+        if self.strategy == "round-robin":
+            # The one behind the last that had its turn, in the operator's order, whoever is away.
+            names = list(self._accounts)
+            account = min(free, key=lambda candidate: (names.index(candidate.name) - self._turn) % len(names))
+            self._turn = names.index(account.name) + 1
+            return Choice(account, "its turn (round robin)", healthy=True)
+        if self.strategy in ("least-used", "sticky"):
+            return Choice(min(free, key=lambda candidate: self._uses[candidate.name]), "least used", healthy=True)
+        return Choice(free[0], "first in order", healthy=True)
 
     def _nothing(
         self, candidates: list[Account], models: dict[str, str | None], tried: Collection[str], wanted: str | None

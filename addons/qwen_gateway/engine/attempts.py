@@ -207,7 +207,7 @@ class Attempts:
             return None
         verdict = judge(fault)
         attempt.fault, attempt.verdict = fault, verdict.name
-        self.pool.failed(account.name, encoded.model, rest_of(verdict, fault))
+        self.pool.failed(account.name, encoded.model, rest_of(verdict, fault, self._clock()))
         if self.observe:
             await self.observe(exchange, attempt)
         if attempt.shown:

@@ -1,6 +1,7 @@
 """From a verdict to what follows: a rest for the account, an error for the client."""
 
 import time
+from datetime import datetime, timedelta, timezone
 
 from qwen_auth.account import Account
 from qwen_auth.errors import AuthError
@@ -18,27 +19,40 @@ STATUSES: dict[str, Status] = {
     "exclude-model": "excluded",
 }
 
-TRANSIENT = frozenset({"overload", "unreachable", "torn", "malformed", "timeout", "busy", "path"})
+TRANSIENT = frozenset({"overload", "unreachable", "torn", "malformed", "silence", "busy", "path"})
 """Verdicts that say little about the account: one alone does not take the only account out of service."""
 
 SOON = 5.0
 """Seconds: when an account is back that soon, the client's own library may as well wait and try again."""
 
 
-def rest_of(verdict: Verdict, fault: Fault) -> Rest | None:
-    """What the failure does to its account; None when it is not to blame."""
+def rest_of(verdict: Verdict, fault: Fault, now: float) -> Rest | None:
+    """What the failure does to its account; None when it is not to blame. `now` is in seconds since the epoch."""
     if verdict.effect == "none":
         return None
     return Rest(
         STATUSES[verdict.effect],
         verdict.rest,
         verdict.ceiling,
-        hint=fault.retry_after,
+        longest=verdict.longest or None,
+        hint=fault.retry_after if fault.retry_after is not None else until_reset(fault, now),
         whole_account=verdict.whole_account,
         transient=verdict.name in TRANSIENT,
         reason=f"{verdict.name}: {fault.message[:200]}",
         cause=verdict.name,
     )
+
+
+CHINA = timezone(timedelta(hours=8))
+
+
+def until_reset(fault: Fault, now: float) -> float | None:
+    """Seconds until the window that the message names begins anew; None where nobody can know (upstream.md 4.7)."""
+    if "week allocated quota" not in fault.message.lower():
+        return None
+    here = datetime.fromtimestamp(now, CHINA)
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight + timedelta(days=7 - here.weekday())).timestamp() - now
 
 
 def error_of(

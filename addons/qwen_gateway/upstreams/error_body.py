@@ -66,7 +66,8 @@ def _fault_of_lines(status: int, body: bytes, retry_after: float | None) -> Faul
             payload = loads(event.data)
         except BadJSON:
             continue
-        found = fault_of_payload(payload, status=event.status or status, origin="status", retry_after=retry_after)
+        told = event.status if event.status and event.status >= 400 else status
+        found = fault_of_payload(payload, status=told, origin="status", retry_after=retry_after)
         if found:
             return found
     return None

@@ -25,6 +25,7 @@ class Verdict:
         effect: what it does to the account.
         rest: seconds of rest when the upstream gives no hint; doubled with each failure in a row.
         ceiling: the longest hint that is believed, in seconds.
+        longest: the longest rest without a hint; 0: the ceiling.
         whole_account: the rest covers every model of the account, not only this one.
         advice: a sentence for the client's message: what can be done.
     """
@@ -37,6 +38,7 @@ class Verdict:
     effect: Effect
     rest: float = 0.0
     ceiling: float = 0.0
+    longest: float = 0.0
     whole_account: bool = False
     advice: str = ""
 
@@ -59,12 +61,12 @@ VERDICTS = {
         ),
         Verdict(
             "quota_window", 429, "insufficient_quota", "insufficient_quota", "elsewhere", "exhaust",
-            rest=900, ceiling=31 * DAY, whole_account=True,
+            rest=900, ceiling=31 * DAY, longest=3600, whole_account=True,
             advice="The plan's window is used up.",
         ),
         Verdict(
             "quota_free", 429, "insufficient_quota", "insufficient_quota", "elsewhere", "exhaust",
-            rest=3600, ceiling=31 * DAY,
+            rest=3600, ceiling=31 * DAY, longest=6 * 3600,
             advice="The free quota of this model is used up; switch on paid use in the console, or use another model.",
         ),
         Verdict(
@@ -77,18 +79,17 @@ VERDICTS = {
             advice="The limit on tokens per minute recovers within a minute.",
         ),
         Verdict(
-            "billing", 503, "server_error", "upstream_billing", "elsewhere", "needs-login",
-            rest=600, ceiling=DAY, whole_account=True,
+            "billing", 402, "insufficient_quota", "upstream_billing", "elsewhere", "needs-login",
+            rest=600, ceiling=DAY, longest=3600, whole_account=True,
             advice="The operator must settle the account's bill in the Model Studio console.",
         ),
         Verdict(
             "not_entitled", 403, "invalid_request_error", "model_not_allowed", "elsewhere", "exclude-model",
-            rest=600, ceiling=DAY,
+            rest=600, ceiling=DAY, longest=3600,
             advice="This key has no right to the model; ask for it in the console, or use another model.",
         ),
         Verdict(
-            "model", 404, "invalid_request_error", "model_not_found", "elsewhere", "exclude-model",
-            rest=60, ceiling=600,
+            "model", 404, "invalid_request_error", "model_not_found", "elsewhere", "none",
             advice="GET /v1/models lists what can be asked for.",
         ),
         Verdict(
@@ -111,7 +112,9 @@ VERDICTS = {
             advice="The upstream's answer broke off."),
         Verdict("malformed", 502, "server_error", "upstream_malformed", "anywhere", "rest", rest=1, ceiling=10,
             advice="The upstream's answer was not what its contract says."),
-        Verdict("timeout", 504, "server_error", "upstream_timeout", "elsewhere", "rest", rest=1, ceiling=10),
+        Verdict("timeout", 504, "server_error", "upstream_timeout", "elsewhere", "none",
+            advice="The upstream gave up on this call; a shorter one, or a streamed one, may come through."),
+        Verdict("silence", 504, "server_error", "upstream_timeout", "elsewhere", "rest", rest=1, ceiling=10),
     )
 }  # fmt: skip
 """Every class of fault by name."""
