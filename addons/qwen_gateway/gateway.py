@@ -87,6 +87,7 @@ class Gateway:
         self._engine = engine
         self._legs = legs
         self._flows: weakref.WeakKeyDictionary[Exchange, http.HTTPFlow] = weakref.WeakKeyDictionary()
+        self._exchanges: weakref.WeakKeyDictionary[http.HTTPFlow, Exchange] = weakref.WeakKeyDictionary()
 
     def configure(self, updated: set[str]) -> None:
         if any(name.startswith("qwen_") for name in updated):
@@ -122,11 +123,16 @@ class Gateway:
             return
         flows.keep_client_request(flow, body)
         exchange = Exchange(call, wanted_account=flow.request.headers.get("x-qwen-account"))
-        self._flows[exchange] = flow
+        self._flows[exchange], self._exchanges[flow] = flow, exchange
         if flow.is_replay:
             await self._replay(flow, exchange, encoder)
             return
         self._legs.attach(flow, lambda client: self._serve(flow, exchange, encoder, client))
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The client went away: said in the flow now, for this is when it is saved."""
+        if (exchange := self._exchanges.get(flow)) and exchange.end("cancelled"):
+            flow.comment = exchange.summary()
 
     def _check_model(self, encoder: ChatEncoder) -> None:
         """Strict policy: a name that no account knows is refused before anything is sent."""
