@@ -95,4 +95,4 @@ class Exchange:
         lines.extend(str(notice) for notice in self.notices)
         if self.error:
             lines.append(f"error: {self.error.message}")
-        return "\n".join(lines)
+        return "\n• ".join(lines)  # mitmweb shows a comment as one paragraph
