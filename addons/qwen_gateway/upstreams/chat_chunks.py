@@ -5,7 +5,8 @@ finish chunk or a chunk without `choices`, whole tool calls in one piece, ids re
 `reasoning_content` or `reasoning`, null everywhere.
 """
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 from qwen_gateway.codec.deltas import Begin, Delta, Extra, Finish, Refusal, Text, Thought, ToolCall, Usage
 from qwen_gateway.codec.json import dumps
@@ -30,11 +31,16 @@ FINISH_REASONS = {
 
 
 class ChunkReader:
-    """Reads one answer: remembers which tool calls are open, so that every piece has an index."""
+    """Reads one answer: remembers which tool calls are open, so that every piece has an index.
 
-    def __init__(self) -> None:
+    Args:
+        choices: how many answers were asked for; others are not read.
+    """
+
+    def __init__(self, choices: int = 1) -> None:
         self._begun = False
-        self._calls: dict[int, dict[int, str]] = {}  # choice -> index -> id
+        self._choices = choices
+        self._calls: dict[int, dict[int, _Call]] = {}  # choice -> index -> call
         self.finished: set[int] = set()
 
     def read(self, payload: dict[str, Any]) -> list[Delta]:
@@ -54,13 +60,15 @@ class ChunkReader:
 
     def _choice(self, choice: dict[str, Any], deltas: list[Delta]) -> None:
         index = choice.get("index")
-        number = index if isinstance(index, int) else 0
+        number = index if type(index) is int else 0
+        if not 0 <= number < self._choices:
+            return
         message = choice.get("delta")
         if not isinstance(message, dict):
             message = choice.get("message")
         if isinstance(message, dict):
             logprobs = choice.get("logprobs")
-            self._message(message, number, logprobs if isinstance(logprobs, dict) else None, deltas)
+            self._message(message, number, logprobs if told(logprobs) else None, deltas)
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason and number not in self.finished:
             self.finished.add(number)
@@ -100,27 +108,48 @@ class ChunkReader:
         call_id = given if isinstance(given, str) else ""
         name = function.get("name")
         name = name if isinstance(name, str) else ""
-        index = call.get("index")
-        if not isinstance(index, int) or isinstance(index, bool):
-            known = next((number for number, known_id in calls.items() if call_id and known_id == call_id), None)
-            if known is None:
-                known = max(calls, default=-1) + (1 if name or not calls else 0)
-            index = known
+        index = _index_of(call.get("index"), call_id, name, calls)
         arguments = function.get("arguments")
         if isinstance(arguments, dict | list):  # Ollama and others send the object itself
             arguments = dumps(arguments).decode()
-        new = index not in calls
-        if new:
-            calls[index] = call_id
-        deltas.append(
-            ToolCall(
-                index,
-                arguments if isinstance(arguments, str) else "",
-                (call_id or None) if new else None,
-                (name or None) if new else None,
-                choice,
-            )
+        known = calls.get(index)
+        if known is None:
+            known = calls[index] = _Call()
+        delta = ToolCall(
+            index,
+            arguments if isinstance(arguments, str) else "",
+            (call_id or None) if not known.id else None,
+            (name or None) if not known.name else None,
+            choice,
         )
+        known.id, known.name = known.id or call_id, known.name or name
+        deltas.append(delta)
+
+
+@dataclass(slots=True)
+class _Call:
+    """What was told of a tool call so far; some upstreams repeat it in every piece, some tell it late."""
+
+    id: str = ""
+    name: str = ""
+
+
+def _index_of(given: Any, call_id: str, name: str, calls: dict[int, _Call]) -> int:
+    """The index of the call that a piece belongs to, also when the upstream gives none, or the same to all."""
+    same = next((number for number, call in calls.items() if call_id and call.id == call_id), None)
+    if same is not None:
+        return same
+    if type(given) is int:
+        open_call = calls.get(given)
+        if open_call is None or not (call_id and name and open_call.id and open_call.name):
+            return given
+        return max(calls) + 1  # another id and a name: Ollama numbers each call of a turn 0 (ollama issue 7881)
+    return max(calls, default=-1) + (1 if name or not calls else 0)
+
+
+def told(logprobs: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether there are log probabilities in it: some upstreams always send the object."""
+    return isinstance(logprobs, dict) and bool(logprobs.get("content") or logprobs.get("refusal"))
 
 
 def begin_of(payload: dict[str, Any]) -> Begin:
@@ -130,7 +159,7 @@ def begin_of(payload: dict[str, Any]) -> Begin:
     return Begin(
         answer_id if isinstance(answer_id, str) and answer_id else None,
         model if isinstance(model, str) and model else None,
-        int(created) if isinstance(created, int | float) and created > 0 else None,
+        count(created) or None,
         fingerprint if isinstance(fingerprint, str) and fingerprint else None,
     )
 
@@ -162,7 +191,12 @@ def details_of(details: Any) -> dict[str, Any]:
 
 def count(value: Any) -> int:
     """A token count: never negative, never a float."""
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return min(int(value), LARGEST) if number and value > 0 else 0
+
+
+LARGEST = 2**53 - 1
+"""The largest whole number that every client can read."""
 
 
 def text_of_content(content: Any) -> str:

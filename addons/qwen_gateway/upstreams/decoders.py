@@ -10,7 +10,7 @@ from qwen_gateway.codec import sse
 from qwen_gateway.codec.deltas import CONTENT, Delta, Fault, Finish
 from qwen_gateway.codec.json import BadJSON, loads
 from qwen_gateway.upstreams.chat_chunks import ChunkReader
-from qwen_gateway.upstreams.error_body import clip, fault_of_payload, plain_text
+from qwen_gateway.upstreams.error_body import clip, fault_of_payload, plain_text, text_of
 
 BODY_LIMIT = 64 * 1024 * 1024
 """Bytes of one non-streamed answer that are kept."""
@@ -35,7 +35,7 @@ class ChatStream:
         self.done = False
         self._choices = choices
         self._parser = sse.Parser()
-        self._reader = ChunkReader()
+        self._reader = ChunkReader(choices)
         self._begun = False
 
     def feed(self, data: bytes) -> list[Delta]:
@@ -76,7 +76,7 @@ class ChatStream:
         return deltas
 
     def _event(self, event: sse.Event, deltas: list[Delta]) -> None:
-        if event.data == b"[DONE]":
+        if event.data.strip() == b"[DONE]":
             self.done = True
             if not self._reader.finished and not self._begun:
                 deltas.append(Fault(0, "", "the stream ended without any content", origin="empty"))
@@ -96,10 +96,14 @@ class ChatStream:
             else:
                 deltas.append(Fault(0, "", f"an event is not JSON: {text[:200]}", origin="body"))
             return
+        status = event.status if event.status and event.status >= 400 else 0
+        failed = event.name == "error" or bool(status)
         if not isinstance(payload, dict):
-            return
-        if "error" in payload or "choices" not in payload or event.name == "error":
-            fault = fault_of_payload(payload, status=event.status or 0, origin="stream")
+            payload = {"error": text_of(payload)} if failed else {}
+        if failed or "error" in payload or "choices" not in payload:
+            fault = fault_of_payload(payload, status=status, origin="stream")
+            if fault is None and failed:
+                fault = Fault(status, "", clip(plain_text(event.data)) or "an error without a word", origin="stream")
             if fault:
                 self.done = True
                 deltas.append(fault)
@@ -113,9 +117,10 @@ class ChatStream:
 class ChatBody:
     """A non-streamed chat completion; also an error that came with HTTP 200, or a stream in spite of the question."""
 
-    def __init__(self, choices: int = 1) -> None:
+    def __init__(self, choices: int = 1, *, limit: int = BODY_LIMIT) -> None:
         self.done = False
         self._choices = choices
+        self._limit = limit
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -124,17 +129,17 @@ class ChatBody:
             return []
         self._pieces.append(data)
         self._size += len(data)
-        if self._size > BODY_LIMIT:
+        if self._size > self._limit:
             self.done = True
             self._pieces.clear()
-            return [Fault(0, "", f"the answer is over {BODY_LIMIT} bytes", origin="body")]
+            return [Fault(0, "", f"the answer is over {self._limit} bytes", origin="body")]
         return []
 
     def close(self) -> list[Delta]:
         if self.done:
             return []
         self.done = True
-        body = b"".join(self._pieces)
+        body = b"".join(self._pieces).removeprefix(b"\xef\xbb\xbf")
         try:
             payload = loads(body)
         except BadJSON as error:
@@ -147,9 +152,10 @@ class ChatBody:
         fault = fault_of_payload(payload, status=0, origin="stream")
         if fault:
             return [fault]
-        if not isinstance(payload, dict) or not isinstance(payload.get("choices"), list) or not payload["choices"]:
+        choices = payload.get("choices") if isinstance(payload, dict) else None
+        if not isinstance(choices, list) or not any(isinstance(choice, dict) for choice in choices):
             return [Fault(0, "", f"the answer has no choices: {plain_text(body)[:200]}", origin="body")]
-        reader = ChunkReader()
+        reader = ChunkReader(self._choices)
         deltas = reader.read(payload)
         deltas.extend(Finish("stop", choice) for choice in range(self._choices) if choice not in reader.finished)
         return deltas
