@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from typing import ClassVar
@@ -58,6 +59,9 @@ for command in (
 
 def main() -> None:
     """The console script. A polite kill ends it as Ctrl-C does: locks are given back, the cursor is shown."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without Unicode shows question marks, not a traceback
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cli(prog_name="qwen-auth")
 

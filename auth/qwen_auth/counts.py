@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from qwen_auth.errors import FileError
-from qwen_auth.files import Warn, log_warning, parse_object, read_private, replace_private
+from qwen_auth.files import Warn, log_warning, parse_object, read_file, replace_private
 from qwen_auth.lock import FileLock
 
 
@@ -114,7 +114,7 @@ class RequestCounts:
         A broken file stops no counting: it is told, and moved aside before another is written.
         """
         document: dict[str, Any] = {}
-        content = read_private(self.path, self._warn)
+        content = read_file(self.path)
         if content is not None:
             try:
                 document = _parse(self.path, content)

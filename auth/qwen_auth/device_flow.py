@@ -198,13 +198,15 @@ def _parse_code(document: Mapping[str, Any]) -> DeviceCode | None:
     texts = {name: document.get(name) for name in ("device_code", "user_code", "verification_uri")}
     if not all(isinstance(value, str) and value for value in texts.values()):
         return None
-    complete = document.get("verification_uri_complete")
+    # Open the complete one as given (upstream.md 2.2); without it the user types the code.
+    link = str(document.get("verification_uri_complete") or texts["verification_uri"])
+    if not link.startswith(("https://", "http://")):
+        return None
     return DeviceCode(
         device_code=str(texts["device_code"]),
         user_code=str(texts["user_code"]),
         verification_uri=str(texts["verification_uri"]),
-        # Open the complete one as given (upstream.md 2.2); without it the user types the code.
-        verification_uri_complete=str(complete or texts["verification_uri"]),
+        verification_uri_complete=link,
         expires_in=_seconds(document.get("expires_in"), default=1800.0, longest=86400.0),
         interval=_seconds(document.get("interval"), default=2.0, longest=60.0),
     )

@@ -36,11 +36,10 @@ def user_directory(environ: Mapping[str, str], variable: str, default: str) -> P
     return Path(said).expanduser()
 
 
-def read_private(path: Path, warn: Warn = log_warning) -> bytes | None:
+def read_file(path: Path) -> bytes | None:
     """The bytes of the file, None when there is none, `FileError` when it cannot be read."""
     try:
         with path.open("rb") as file:
-            found = os.fstat(file.fileno())
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
@@ -48,15 +47,28 @@ def read_private(path: Path, warn: Warn = log_warning) -> bytes | None:
         raise FileError(path, f"cannot be read ({reason(error)})", "mend its permissions or move it away") from error
     if len(content) > MAX_BYTES:
         raise FileError(path, "is larger than 4 MiB, so it is something else", "move it away")
-    tighten(path, found, warn)
     return content
 
 
-def tighten(path: Path, found: os.stat_result, warn: Warn = log_warning) -> None:
+def read_private(path: Path, warn: Warn = log_warning) -> bytes | None:
+    """The same for a file of ours with secrets in it, which is closed to others if it was open."""
+    content = read_file(path)
+    if content is not None:
+        tighten(path, warn)
+    return content
+
+
+def tighten(path: Path, warn: Warn = log_warning) -> None:
     """Take everyone else's rights off a file with secrets, and say that they had them."""
-    if os.name != "posix" or not stat.S_IMODE(found.st_mode) & 0o077:
+    if os.name != "posix":
         return
-    was = f"{path} was open to other users (mode {stat.S_IMODE(found.st_mode):04o})"
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:  # replaced or removed since it was read
+        return
+    if not mode & 0o077:
+        return
+    was = f"{path} was open to other users (mode {mode:04o})"
     try:
         path.chmod(0o600)
     except OSError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 from qwen_auth.account import check_name
 from qwen_auth.errors import AccountError, FileError
-from qwen_auth.files import Warn, log_warning, parse_object, read_private
+from qwen_auth.files import Warn, log_warning, parse_object, read_file
 from qwen_auth.qwen_store import login_name
 from qwen_auth.token import Token, parse_stored
 
@@ -28,13 +28,13 @@ class Found:
 def find_logins(path: Path, warn: Warn = log_warning) -> list[Found]:
     """The logins in a file or a folder. In a folder, what is no login is passed over with a warning."""
     if not path.is_dir():
-        return [_read(path, warn)]
+        return [_read(path)]
     found = []
     for each in sorted(path.glob("*.json")):
         if not each.name.startswith(("oauth_creds", "qwen-")):
             continue
         try:
-            found.append(_read(each, warn))
+            found.append(_read(each))
         except (FileError, AccountError) as error:
             warn(f"passed over: {error}")
     if not found:
@@ -42,8 +42,8 @@ def find_logins(path: Path, warn: Warn = log_warning) -> list[Found]:
     return found
 
 
-def _read(path: Path, warn: Warn) -> Found:
-    content = read_private(path, warn)
+def _read(path: Path) -> Found:
+    content = read_file(path)
     if content is None:
         raise FileError(path, "does not exist", "point at a credentials file or a folder of them")
     document = parse_object(path, content)

@@ -225,10 +225,10 @@ class Refresher:
         words = ""
         try:
             async with asyncio.timeout(self._look_limit):
-                await self._notice(credentials)
+                if await self._notice(credentials):
+                    words = credentials.problem or ""
             if credentials.unsaved and credentials not in self._flights:
                 await bring_up_to_date(account.name, credentials, self._warn)
-            words = credentials.problem or ""
         except TimeoutError:
             words = f"uses the login in memory, because {credentials.file.path} hangs"
         except AuthError as error:
@@ -237,7 +237,9 @@ class Refresher:
             self._warn(f"account {account.name!r} {words}")
         self._told[credentials] = words
 
-    async def _notice(self, credentials: OAuthCredentials) -> None:
+    async def _notice(self, credentials: OAuthCredentials) -> bool:
+        """Whether the file had something new, which the credentials know now."""
+
         def look() -> tuple[Stamp | None, bool, Token | None]:
             try:
                 stamp = credentials.file.stamp()
@@ -250,11 +252,12 @@ class Refresher:
         self._looking.add(credentials)
         stamp, changed, found = await asyncio.to_thread(look)
         if not changed or credentials in self._flights or credentials.token is not before:
-            return  # nothing new, or a flight has newer
+            return False  # nothing new, or a flight has newer
         if found is None:
             credentials.lost()
         else:
             credentials.adopt(found, stamp)
+        return True
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

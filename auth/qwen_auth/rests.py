@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from qwen_auth.errors import FileError
-from qwen_auth.files import Warn, log_warning, parse_object, read_private, replace_private
+from qwen_auth.files import Warn, log_warning, parse_object, read_file, replace_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def read_rests(home: Path, now: float, warn: Warn = log_warning) -> list[Resting
     """Those that still rest. A file that cannot be understood is told, and nothing rests."""
     path = rests_path(home)
     try:
-        content = read_private(path, warn)
+        content = read_file(path)
         if content is None:
             return []
         rests = [Resting(**row) for row in parse_object(path, content)["rests"]]

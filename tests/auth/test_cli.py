@@ -127,6 +127,7 @@ def test_a_key_over_plain_http_is_warned_of(run):
         ),
         (("work", "--plan", "model-studio-intl", "--key-from-stdin"), "sk canary", "stdin: the key has a blank"),
         (("work", "--plan", "model-studio-intl", "--key-from-stdin"), "canary" * 1000, "which is no key"),
+        (("work", "--plan", "model-studio-intl", "--key-from-stdin"), b"\xff\xfecanary", "a non-ASCII character"),
     ],
 )
 def test_wrong_use_ends_with_two_and_says_what_would_do(run, tmp_path, arguments, keys, words):

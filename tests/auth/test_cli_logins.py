@@ -138,6 +138,17 @@ def test_a_server_that_is_down_ends_with_six(run, authority):
     assert run("login").exit_code == 6
 
 
+def test_a_disk_without_room_is_told_before_anyone_signs_in(run, tmp_path, authority):
+    (tmp_path / ".qwen").mkdir()
+    (tmp_path / ".qwen" / "oauth_creds.json").symlink_to("/dev/null/oauth_creds.json")
+
+    done = run("login")
+
+    assert done.exit_code == 1
+    assert "cannot be written" in done.stderr
+    assert authority.forms == []
+
+
 def test_stopping_leaves_nothing_behind(tmp_path, monkeypatch, authority):
     async def interrupt(seconds):
         raise KeyboardInterrupt

@@ -81,6 +81,15 @@ def test_the_file_of_the_seed_is_read(counts):
 
 
 @pytest.mark.usefixtures("seed")
+def test_a_file_that_everyone_may_read_is_none_to_warn_of(counts, warnings):
+    counts.path.chmod(0o644)
+
+    counts.today()
+
+    assert warnings == []
+
+
+@pytest.mark.usefixtures("seed")
 def test_counts_are_added_in_the_form_of_the_seed(counts):
     counts.count("default", Tally(requests=1, input_tokens=10, output_tokens=5, cache_types={"implicit"}))
     counts.count("default", Tally(web_search_requests=1, web_search_results=10))

@@ -80,6 +80,7 @@ def test_without_a_complete_link_the_plain_one_is_opened(flow):
         (503, {"error": "x"}, None, UnreachableError, "try again"),
         (200, {}, None, UnreachableError, "without a device code"),
         (200, CODE | {"device_code": None}, None, UnreachableError, "without a device code"),
+        (200, CODE | {"verification_uri_complete": "file:///etc/passwd"}, None, UnreachableError, "or a link"),
         (504, None, "<html>alibaba-ga</html>", UnreachableError, "no JSON object"),
     ],
 )

@@ -60,6 +60,15 @@ def test_an_account_without_a_name_wants_one(write):
         find_logins(write("qwen-_.json", CLIPROXY | {"email": None}))
 
 
+def test_another_program_s_file_is_not_touched(write):
+    path = write("qwen-x.json", CLIPROXY)
+    path.chmod(0o644)
+
+    find_logins(path)
+
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 def test_a_folder_of_the_seed(write, tmp_path):
     write("oauth_creds.json", STORED)
     write("oauth_creds_work.json", STORED | {"access_token": "other"})

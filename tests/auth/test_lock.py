@@ -3,6 +3,7 @@ import os
 import re
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 from tests.auth.processes import run, start
@@ -92,6 +93,41 @@ def test_a_holder_that_slept_too_long_leaves_its_successor_alone(path):
 
     assert time.time() - path.stat().st_mtime > 4
     successor.release()
+    assert not path.exists()
+
+
+def test_a_lock_that_someone_else_has_just_taken_over_is_put_back(path, monkeypatch):
+    """Between our look at a stale lock and our rename, another process takes over: that one is alive."""
+    left_by_someone(path, 60)
+    real_rename = Path.rename
+
+    def rename_a_moment_later(self, target):
+        if self == path and not taken:
+            taken.append(1)
+            assert other.try_acquire()
+        return real_rename(self, target)
+
+    taken, other = [], FileLock(path)
+    monkeypatch.setattr(Path, "rename", rename_a_moment_later)
+
+    assert not FileLock(path).try_acquire()
+
+    assert [each.name for each in path.parent.iterdir()] == ["oauth_creds.lock"]
+    other.release()
+    assert not path.exists()
+
+
+def test_a_lost_lock_is_put_back_by_its_holder(path):
+    lock = FileLock(path)
+    lock.try_acquire()
+    content = path.read_text()
+    path.unlink()
+
+    lock.touch()
+
+    assert path.read_text() == content
+    lock.release()
+    lock.touch()
     assert not path.exists()
 
 

@@ -4,6 +4,7 @@ import pytest
 from qrcode.main import QRCode
 
 from qwen_auth.commands.qr import qr_lines, qr_text
+from qwen_auth.commands.terminal import harmless
 from qwen_auth.commands.words import countdown, from_now, moment, span
 
 LINK = "https://chat.qwen.ai/authorize?user_code=K7Q2X9_M&client=qwen-code"
@@ -56,6 +57,10 @@ def test_without_colours_the_light_modules_are_drawn():
 )  # fmt: skip
 def test_spans(seconds, words):
     assert span(seconds) == words
+
+
+def test_nothing_that_a_terminal_obeys_is_shown():
+    assert harmless("a\x1b[2Jb\rc\x9bd\ne\t\u4f60") == "a[2Jbcd\ne\u4f60"
 
 
 def test_moments():

@@ -139,7 +139,7 @@ def _read_key(plan: Plan, *, key_from_stdin: bool, variable: str | None) -> str:
     elif at_terminal and (key_from_stdin or not plan.key_optional):
         raw, source = click.prompt("Key", hide_input=True, default="", show_default=False, err=True), "your answer"
     elif key_from_stdin:
-        raw, source = sys.stdin.read(MAX_KEY + 1), "stdin"
+        raw, source = sys.stdin.buffer.read(MAX_KEY + 1).decode(errors="replace"), "stdin"
     elif plan.key_optional:
         return ""
     else:

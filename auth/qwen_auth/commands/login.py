@@ -14,7 +14,7 @@ from rich.text import Text
 from qwen_auth.account import check_proxy
 from qwen_auth.authorization import AuthorizationServer
 from qwen_auth.commands.qr import qr_text
-from qwen_auth.commands.terminal import Outside, conversation, emit, environment, json_option, say, warn
+from qwen_auth.commands.terminal import Outside, conversation, emit, environment, harmless, json_option, say, warn
 from qwen_auth.commands.words import countdown, moment, span
 from qwen_auth.device_flow import DeviceCode, DeviceFlow, sign_in
 from qwen_auth.errors import AccountError
@@ -51,6 +51,8 @@ def login(
     taken = [account for account in load_accounts(environ, warn=lambda _: None) if account.name == name]
     if taken and taken[0].kind != "oauth":
         raise AccountError(f"account {name!r} has a key already ({taken[0].source}); choose another name")
+    if file.path.parent.is_dir():
+        file.check_room()  # now, and not when the login is there and cannot be stored
     flow = DeviceFlow(AuthorizationServer.from_environment(environ), clock=outside.clock.wall)
     token = asyncio.run(_sign_in(outside, flow, name, proxy, browser=not no_browser, as_json=as_json))
     store_login(file, token, warn)
@@ -111,13 +113,13 @@ class _Waiting:
 
     def __rich__(self) -> Text:
         left = countdown(self.deadline - self._outside.clock.monotonic())
-        remark = f" · {self._flow.remark}" if self._flow.remark else ""
+        remark = f" · {harmless(self._flow.remark)}" if self._flow.remark else ""
         return Text(f"Waiting for your approval · {left} left · Ctrl-C stops{remark}", "cyan", no_wrap=True)
 
 
 def _show_code(console: Console, code: DeviceCode, name: str) -> None:
     link = code.verification_uri_complete
-    if console.is_terminal:
+    if console.is_terminal and console.encoding.startswith("utf"):
         drawn = qr_text(link, colours=console.color_system is not None)
         lines = drawn.plain.splitlines()
         # Three lines below it, and one for the cursor.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,14 +66,19 @@ def conversation() -> Console:
     return Console(file=sys.stderr, highlight=False)
 
 
+def harmless(text: str) -> str:
+    """The text without control characters: servers and files have a word in it, terminals obey some of them."""
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "", text)
+
+
 def say(text: str, style: str = "", *, whole: bool = False) -> None:
     """A line for people. Not markup: names and paths are shown as they are. `whole`: never break it, to copy it."""
-    _print(Text(text, style), whole=whole)
+    _print(Text(harmless(text), style), whole=whole)
 
 
 def warn(text: str) -> None:
     """Something to look at, though the command goes on."""
-    _print(Text.assemble(("warning: ", "yellow"), text))
+    _print(Text.assemble(("warning: ", "yellow"), harmless(text)))
 
 
 def _print(text: Text, *, whole: bool = False) -> None:
@@ -108,7 +114,7 @@ class Commands(click.Group):
         except AuthError as error:
             if ctx.meta.get("qwen_auth.json"):
                 emit({"error": {"kind": error.kind, "message": str(error), "exit_code": error.exit_code}})
-            _print(Text.assemble(("error: ", "bold red"), str(error)))
+            _print(Text.assemble(("error: ", "bold red"), harmless(str(error))))
             ctx.exit(error.exit_code)
         except (KeyboardInterrupt, click.Abort):
             say("stopped")
