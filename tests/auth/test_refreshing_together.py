@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import subprocess
+import sys
 import textwrap
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.auth.authority import Authority
-from tests.auth.processes import start
+from tests.auth.processes import run, start
 
 from qwen_auth.lock import FileLock
 from qwen_auth.logins import login_accounts
@@ -190,3 +191,36 @@ async def test_a_slow_refresh_does_not_look_dead(home, authority):
     await Refresher(connect=lambda _: httpx.AsyncClient(transport=httpx.MockTransport(slow))).ready(account)
 
     assert ages[0] < 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource limits")
+def test_on_a_full_disk_no_refresh_token_is_used_up(home, authority):
+    expiring(home, -1)
+    before = (home / "oauth_creds.json").read_bytes()
+    script = textwrap.dedent(
+        """
+        import asyncio, resource, sys
+        from qwen_auth.authorization import AuthorizationServer
+        from qwen_auth.errors import FileError
+        from qwen_auth.logins import login_accounts
+        from qwen_auth.refresher import Refresher
+
+        async def main(home, base_url):
+            [account] = login_accounts({"QWEN_HOME": home}, {})
+            try:
+                await Refresher(AuthorizationServer.from_environment({"QWEN_BASE_URL": base_url})).ready(account)
+            except FileError as error:
+                print(error)
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # room for a lock, not for a login
+        asyncio.run(main(*sys.argv[1:]))
+        """
+    )
+
+    with authority.serve() as base_url:
+        told = run(script, home, base_url)
+
+    assert "oauth_creds.json: cannot be written (File too large)" in told
+    assert authority.refreshes == []
+    assert (home / "oauth_creds.json").read_bytes() == before
+    assert [entry.name for entry in home.iterdir()] == ["oauth_creds.json"]

@@ -1,0 +1,148 @@
+"""`qwen-auth` in a terminal of 80 by 24, as a person sees it. Needs a system with pseudo-terminals."""
+
+import os
+import re
+import select
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.auth.processes import SOURCES
+
+from qwen_auth.commands.qr import qr_lines
+from qwen_gateway.simulator import Simulator
+
+fcntl = pytest.importorskip("fcntl")
+pty = pytest.importorskip("pty")
+termios = pytest.importorskip("termios")
+
+
+# A session leader takes the terminal, so that Ctrl-C reaches it.
+COMMAND = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); import qwen_auth.cli; qwen_auth.cli.main()"
+
+
+class Terminal:
+    """A command on a pseudo-terminal: what it shows, and keys to press."""
+
+    def __init__(self, home, *arguments, **environ):
+        self.end, command_end = pty.openpty()
+        fcntl.ioctl(command_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": SOURCES,
+            "HOME": str(home),
+            "TERM": "xterm-256color",
+            "LANG": "C.UTF-8",
+            "PYTHONUTF8": "1",
+            "SSH_CONNECTION": "none",  # no browser
+        } | environ
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND, *arguments],
+            stdin=command_end,
+            stdout=command_end,
+            stderr=command_end,
+            start_new_session=True,
+            cwd=home,
+            env=environ,
+        )
+        os.close(command_end)
+        self.shown = ""
+
+    def until(self, words, seconds=20):
+        deadline = time.monotonic() + seconds
+        while words not in self.shown and time.monotonic() < deadline:
+            if not self._read(0.1):
+                break
+        assert words in self.shown, self.shown
+        return self.shown
+
+    def press(self, keys):
+        os.write(self.end, keys.encode())
+
+    def finish(self):
+        while self._read(0.1):
+            pass
+        os.close(self.end)
+        return self.process.wait(20)
+
+    def _read(self, seconds):
+        if not select.select([self.end], [], [], seconds)[0]:
+            return self.process.poll() is None
+        try:
+            read = os.read(self.end, 65536)
+        except OSError:  # Linux says so when the command has ended
+            return False
+        self.shown += read.decode(errors="replace")
+        return bool(read)
+
+
+def plain(shown):
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
+@pytest.fixture
+def simulator():
+    with Simulator.in_thread(interval=0.01) as simulator:
+        yield simulator
+
+
+def test_a_sign_in_shows_code_link_and_count_down_on_one_screen_and_ends_by_itself(simulator, tmp_path):
+    terminal = Terminal(tmp_path, "login", QWEN_BASE_URL=simulator.base_url)
+    terminal.until("left")
+    time.sleep(1.2)
+    user_code = simulator.oauth.codes[0].user_code
+    simulator.oauth.approve(user_code)
+    shown = plain(terminal.until("renewed by itself"))
+
+    assert terminal.finish() == 0
+    link = f"{simulator.base_url}/authorize?user_code={user_code}&client=qwen-code"
+    drawn = qr_lines(link)
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert "\n".join(line.rstrip() for line in drawn) in "\n".join(lines)
+    assert link in lines
+    counts = re.findall(r"Waiting for your approval · (\d+:\d\d) left · Ctrl-C stops", shown)
+    assert len(set(counts)) >= 2
+    assert set(counts) <= {"30:00", "29:59", "29:58", "29:57", "29:56", "29:55", "29:54"}
+    assert len(drawn) + 4 <= 24
+    assert "\x1b[?25h" in terminal.shown  # the cursor is back
+    assert (tmp_path / ".qwen" / "oauth_creds.json").exists()
+
+
+@pytest.mark.parametrize(
+    "stop", [lambda terminal: terminal.press("\x03"), lambda terminal: terminal.process.terminate()]
+)
+def test_stopping_it_leaves_nothing_behind(simulator, tmp_path, stop):
+    terminal = Terminal(tmp_path, "login", QWEN_BASE_URL=simulator.base_url)
+    terminal.until("left")
+
+    stop(terminal)
+    terminal.until("\x1b[?25h")
+
+    assert terminal.finish() in (130, 143)
+    assert "Traceback" not in terminal.shown
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_key_is_asked_for_and_not_echoed(tmp_path):
+    terminal = Terminal(tmp_path, "add", "work", "--plan", "model-studio-intl")
+    terminal.until("Key: ")
+    time.sleep(0.2)
+    terminal.press("sk-canary-1\n")
+    terminal.until("qwen-auth test work")
+
+    assert terminal.finish() == 0
+    assert "canary" not in terminal.shown
+    assert "sk-canary-1" in (tmp_path / ".qwen-gateway" / "accounts.json").read_text()
+
+
+def test_an_abandoned_question_stores_nothing(tmp_path):
+    terminal = Terminal(tmp_path, "add", "work", "--plan", "model-studio-intl")
+    terminal.until("Key: ")
+    time.sleep(0.2)
+    terminal.press("\x03")
+    terminal.until("stopped")
+
+    assert terminal.finish() == 130
+    assert list(tmp_path.iterdir()) == []
