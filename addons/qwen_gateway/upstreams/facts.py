@@ -20,7 +20,7 @@ class Facts:
         context: tokens of the window.
         output: the largest `max_tokens`; more is an error, not a clamp (4.3).
         thinks: see `Thinks`; None: unknown.
-        budget: the largest `thinking_budget`.
+        budget: the largest `thinking_budget`; 0: it refuses one (4.3).
         efforts: steps of `reasoning_effort` that the model really has (4.3); empty: use budgets.
         sees: takes images.
         hears: takes audio and speaks.
@@ -52,7 +52,7 @@ ROWS = (
          efforts=("low", "medium", "xhigh"), output_with_thinking=True),
     _row(r"qwen3\.7-max.*", "3.10", context=MILLION, output=65_536, thinks="on", budget=81_920, sees=False),
     _row(r"qwen3\.[567]-plus.*", "3.10, 4.7", context=MILLION, output=65_536, thinks="on", budget=81_920, sees=True),
-    _row(r"qwen3\.5-omni.*", "3.10", context=262_144, output=65_536, thinks="on", sees=True, hears=True),
+    _row(r"qwen3\.5-omni.*", "3.10", context=262_144, output=65_536, thinks="on", sees=True, hears=True, stream_only=True),
     _row(r"qwen3\.[5-9].*", "4.3", thinks="on", budget=81_920),
     _row(r"qwen3-coder-next.*", "4.7", context=262_144, thinks="never", sees=False),
     _row(r"qwen3-coder-(?:plus|flash).*", "2.10, 4.7", context=MILLION, output=65_536, thinks="never", sees=False),
@@ -71,7 +71,7 @@ ROWS = (
     _row(r"coder-model", "2.10", context=MILLION, output=65_536, sees=True),
     _row(r"glm-5.*", "4.3, 4.7", context=202_752, output=16_384, thinks="on", budget=32_768, sees=False),
     _row(r"glm-.*", "4.3, 4.7", context=202_752, thinks="on", budget=32_768, sees=False),
-    _row(r"kimi-k3.*", "4.3", context=262_144, thinks="on"),
+    _row(r"kimi-k3.*", "4.3", context=262_144, thinks="on", budget=0),
     _row(r"kimi-.*", "4.7", context=262_144, thinks="on", budget=81_920),
     _row(r"minimax-m2.*", "4.3, 4.7", context=196_608, thinks="always", sees=False),
     _row(r"deepseek.*", "4.3", thinks="on", efforts=("high", "max"), sees=False, output_with_thinking=True),

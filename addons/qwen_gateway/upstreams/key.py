@@ -68,9 +68,12 @@ def encode_chat(
     if output_ceiling is not None and body.get("max_tokens", 0) > output_ceiling:
         notices.append(Notice("clamped", "max_tokens", f"{body['max_tokens']} to the upstream's {output_ceiling}"))
         body["max_tokens"] = output_ceiling
-    encode_thinking(call.body, body, flavour, facts, notices)
+    encode_thinking(encoding)
     if facts.output_with_thinking and "thinking_budget" in body and "max_tokens" in body:
-        body["thinking_budget"] = max(1, min(body["thinking_budget"], body["max_tokens"] - 1))
+        room = max(1, body["max_tokens"] - 1)
+        if body["thinking_budget"] > room:
+            encoding.note("clamped", "thinking_budget", f"{body['thinking_budget']} to {room}, below max_tokens")
+            body["thinking_budget"] = room
     renamed = encode_tools(encoding)
     encode_response_format(encoding)
     stream = call.stream or facts.stream_only
