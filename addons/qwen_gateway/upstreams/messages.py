@@ -6,6 +6,7 @@ marker (4.9); `content: null` beside tool calls as an empty string; pictures in 
 
 from typing import Any
 
+from qwen_gateway.codec.json import dumps
 from qwen_gateway.openai.errors import Unsupported
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.upstreams.facts import Facts
@@ -43,6 +44,8 @@ def _message(message: dict[str, Any], index: int, facts: Facts, notices: list[No
         for name, value in message.items()
         if value is not None and name not in ("annotations", "audio", "refusal", "function_call")
     }
+    if isinstance(message.get("audio"), dict):
+        notices.append(Notice("dropped", f"messages[{index}].audio", "an earlier answer's sound is not sent again"))
     content = _content(message.get("content"), f"messages[{index}]", facts, notices)
     if not content and isinstance(message.get("refusal"), str):
         content = message["refusal"]
@@ -57,10 +60,12 @@ def _message(message: dict[str, Any], index: int, facts: Facts, notices: list[No
 def _history_call(call: dict[str, Any]) -> dict[str, Any]:
     function = call.get("function") or {}
     arguments = function.get("arguments")
+    if isinstance(arguments, dict):
+        arguments = dumps(arguments).decode()
     return {
         **call,
         "type": "function",
-        "function": {**function, "arguments": arguments if isinstance(arguments, str) and arguments else "{}"},
+        "function": {**function, "arguments": arguments or "{}"},
     }
 
 
