@@ -43,8 +43,19 @@ def encode_tools(encoding: Encoding) -> dict[str, str]:
     if not sent:
         return renamed
     encoding.body["tools"] = sent
-    _tool_choice(encoding, {client: upstream for upstream, client in renamed.items()})
+    names = {client: upstream for upstream, client in renamed.items()}
+    if names:
+        _rename_history(encoding.body["messages"], names)
+    _tool_choice(encoding, names)
     return renamed
+
+
+def _rename_history(messages: list[dict[str, Any]], names: dict[str, str]) -> None:
+    """Earlier calls go by the name under which the tool is offered now."""
+    for message in messages:
+        for call in message.get("tool_calls", ()):
+            function = call["function"]
+            function["name"] = names.get(function.get("name", ""), function.get("name", ""))
 
 
 def _built_in(encoding: Encoding, tool: dict[str, Any], index: int) -> None:
@@ -68,9 +79,8 @@ def _tool_choice(encoding: Encoding, names: dict[str, str]) -> None:
     if isinstance(choice, dict):
         name = chosen_name(choice)
         name = names.get(name, name)
-        if "named" in allowed:
+        if "named" in allowed and _think_not(encoding):
             body["tool_choice"] = {"type": "function", "function": {"name": name}}
-            _think_not(encoding)
         else:
             body["tools"] = [tool for tool in body["tools"] if tool["function"]["name"] == name]
             _instruct(encoding, f"You must call the tool `{name}` now.")
@@ -84,24 +94,31 @@ def _tool_choice(encoding: Encoding, names: dict[str, str]) -> None:
         return
     if "required" in allowed:
         body["tool_choice"] = "required"
-    elif "named" in allowed and len(body["tools"]) == 1:
+    elif "named" in allowed and len(body["tools"]) == 1 and _think_not(encoding):
         body["tool_choice"] = {"type": "function", "function": {"name": body["tools"][0]["function"]["name"]}}
         encoding.note("emulated", "tool_choice", "'required' with one tool: it is named")
-        _think_not(encoding)
     else:
         _instruct(encoding, "You must call one of the tools now; do not answer with text only.")
 
 
-def _think_not(encoding: Encoding) -> None:
-    """DashScope refuses a forced tool while the model thinks (4.3), and thinking is on by default there."""
-    if encoding.flavour.thinking != "enable_thinking" or encoding.facts.thinks in ("never", "always"):
-        return
-    if encoding.facts.thinks == "off" and not encoding.body.get("enable_thinking"):
-        return
+def _think_not(encoding: Encoding) -> bool:
+    """DashScope refuses a forced tool while the model thinks (4.3), and thinking is on by default there.
+
+    Returns:
+        Whether a tool can be forced now; a model that cannot stop thinking is asked in words instead.
+    """
+    thinks = encoding.facts.thinks
+    if encoding.flavour.thinking != "enable_thinking" or thinks == "never":
+        return True
+    if thinks == "always":
+        return False
+    if thinks == "off" and not encoding.body.get("enable_thinking"):
+        return True
     for name in ("thinking_budget", "reasoning_effort"):
         encoding.body.pop(name, None)
     encoding.body["enable_thinking"] = False
     encoding.note("emulated", "tool_choice", "thinking is switched off, for a tool cannot be forced while it is on")
+    return True
 
 
 def _instruct(encoding: Encoding, sentence: str) -> None:
