@@ -30,7 +30,7 @@ VLLM = SAMPLING | {
 }  # fmt: skip
 OPENROUTER = SAMPLING | {
     "min_p", "top_a", "provider", "models", "route", "transforms", "plugins", "usage", "include_reasoning", "verbosity",
-    "user", "logit_bias", "prediction", "modalities",
+    "prediction", "modalities",
 }  # fmt: skip
 
 
@@ -95,7 +95,7 @@ FLAVOURS = {
         Flavour(
             "vllm",
             "upstream.md 4.13 vLLM",
-            native=OPENAI | {"frequency_penalty", "logit_bias"},
+            native=OPENAI | {"frequency_penalty"},
             extensions=VLLM,
             thinking="chat_template_kwargs",
             thoughts_in_text=True,

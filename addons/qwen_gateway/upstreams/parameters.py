@@ -61,11 +61,13 @@ def pass_on(encoding: Encoding, param: str, value: Any) -> None:
         encoding.drop(param, f"{encoding.flavour.name} has no such parameter")
 
 
-def dropped(why: str, *, default: Any = None) -> Rule:
-    """Left out with a notice; without one when the value is what OpenAI assumes anyway."""
+def dropped(why: str) -> Rule:
+    """Left out with a notice, unless the host has such a parameter of its own."""
 
     def rule(encoding: Encoding, param: str, value: Any) -> None:
-        if default is None or value != default:
+        if param in encoding.flavour.extensions:
+            encoding.body[param] = value
+        else:
             encoding.drop(param, why)
 
     return rule
@@ -77,8 +79,6 @@ def silent(_encoding: Encoding, _param: str, _value: Any) -> None:
 
 def withheld(encoding: Encoding, param: str, _value: Any) -> None:
     """Kept from the upstream for the sake of the person behind it."""
-    if param in encoding.flavour.extensions:
-        return
     encoding.note("withheld", param, "not sent to the upstream")
 
 
@@ -167,6 +167,8 @@ def audio(encoding: Encoding, param: str, value: Any) -> None:
         encoding.drop(param, "no audio was asked for in 'modalities'")
     elif encoding.facts.hears and param in encoding.flavour.extensions:
         encoding.body[param] = value
+    else:
+        encoding.drop(param, "this model answers with text only")
 
 
 def store(encoding: Encoding, param: str, value: Any) -> None:
@@ -202,10 +204,6 @@ def parallel_tool_calls(encoding: Encoding, param: str, value: Any) -> None:
         encoding.note("emulated", param, "calls after the first one are left out of the answer")
 
 
-def enable_thinking(encoding: Encoding, param: str, _value: Any) -> None:
-    """Qwen's own switch, translated with the others by `thinking.encode_thinking`."""
-
-
 RULES: dict[str, Rule] = {
     # read elsewhere
     "messages": silent,
@@ -214,8 +212,8 @@ RULES: dict[str, Rule] = {
     "response_format": silent,
     "reasoning_effort": silent,
     "reasoning": silent,
-    "enable_thinking": enable_thinking,
-    "thinking_budget": enable_thinking,
+    "enable_thinking": silent,
+    "thinking_budget": silent,
     "stream_options": dropped("only 'include_usage' is known"),
     "prompt_cache_key": silent,  # decides the account (design: stickiness)
     # sampling
