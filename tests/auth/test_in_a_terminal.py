@@ -23,21 +23,29 @@ termios = pytest.importorskip("termios")
 COMMAND = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); import qwen_auth.cli; qwen_auth.cli.main()"
 
 
+OTHERS = ("QWEN", "DASHSCOPE", "BAILIAN", "DEFAULT_ACCOUNT", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
+
+
 class Terminal:
     """A command on a pseudo-terminal: what it shows, and keys to press."""
 
     def __init__(self, home, *arguments, **environ):
         self.end, command_end = pty.openpty()
         fcntl.ioctl(command_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        environ = {
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": SOURCES,
-            "HOME": str(home),
-            "TERM": "xterm-256color",
-            "LANG": "C.UTF-8",
-            "PYTHONUTF8": "1",
-            "SSH_CONNECTION": "none",  # no browser
-        } | environ
+        path = os.pathsep.join(filter(None, (SOURCES, os.environ.get("PYTHONPATH"))))
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
+        environ = (
+            inherited
+            | {
+                "PYTHONPATH": path,
+                "HOME": str(home),
+                "TERM": "xterm-256color",
+                "LANG": "C.UTF-8",
+                "PYTHONUTF8": "1",
+                "SSH_CONNECTION": "none",  # no browser
+            }
+            | environ
+        )
         self.process = subprocess.Popen(
             [sys.executable, "-c", COMMAND, *arguments],
             stdin=command_end,
@@ -110,9 +118,15 @@ def test_a_sign_in_shows_code_link_and_count_down_on_one_screen_and_ends_by_itse
     assert (tmp_path / ".qwen" / "oauth_creds.json").exists()
 
 
-@pytest.mark.parametrize(
-    "stop", [lambda terminal: terminal.press("\x03"), lambda terminal: terminal.process.terminate()]
-)
+def press_ctrl_c(terminal):
+    terminal.press("\x03")
+
+
+def kill_politely(terminal):
+    terminal.process.terminate()
+
+
+@pytest.mark.parametrize("stop", [press_ctrl_c, kill_politely])
 def test_stopping_it_leaves_nothing_behind(simulator, tmp_path, stop):
     terminal = Terminal(tmp_path, "login", QWEN_BASE_URL=simulator.base_url)
     terminal.until("left")
