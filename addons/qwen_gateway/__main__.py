@@ -1,5 +1,5 @@
 """`python -m qwen_gateway`: the command `qwen-gateway`."""
 
-from qwen_gateway.cli import main
+from qwen_gateway.cli import run
 
-main()
+run()

@@ -1,9 +1,11 @@
 """The command `qwen-gateway`: start the gateway with or without mitmweb, or the demo."""
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,10 +17,12 @@ from qwen_gateway.version import __version__
 
 NO_ACCOUNT = """No account is configured, so there is nothing to call Qwen with.
 
-  Add one:    qwen-auth add work --plan model-studio-intl        (the key is asked for; `qwen-auth plans` lists plans)
-  or set:     DASHSCOPE_API_KEY=sk-…                             (also in a .env file)
+  Add one:    {auth} add work --plan model-studio-intl
+              (the key is asked for; `{auth} plans` lists the plans)
+  or set:     DASHSCOPE_API_KEY=sk-…, also in a .env file
 
-  Just look:  qwen-gateway demo                                  (or scripts/run --demo: a simulator answers)
+  Just look:  {gateway} demo
+              (the same as scripts/run --demo: a simulator answers)
 """
 
 PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": ["-h", "--help"]}
@@ -80,18 +84,42 @@ def demo(context: click.Context, host: str, port: int, web_port: int, pace: floa
 
 def serve(kind: str, host: str, port: int, extra: list[str], *, quiet: bool, tune: bool) -> None:
     """Start, or say what is missing; exit code 3 without an account."""
-    from pathlib import Path  # noqa: PLC0415
-
     try:
         accounts = load_accounts(read_environment(os.environ, Path.cwd()), warn=lambda _: None)
     except AuthError as error:
         raise click.ClickException(str(error)) from None
     if not any(account.kind == "key" for account in accounts):
-        click.echo(NO_ACCOUNT, err=True)
+        click.echo(NO_ACCOUNT.format(auth=shown("qwen-auth"), gateway=shown("qwen-gateway")), err=True)
         sys.exit(3)
     from qwen_gateway.launcher import start  # noqa: PLC0415 - mitmproxy is slow to import; first say what is missing
 
     start(kind, host=host, port=port, extra=extra, tune=tune, quiet=quiet)
+
+
+def shown(command: str) -> str:
+    """The command as it can be typed here: by its path when it is not on PATH, as in a checkout."""
+    if shutil.which(command):
+        return command
+    beside = Path(sys.executable).parent / command
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)
+
+
+def run() -> None:
+    """The console script. `HOST` and `PORT` may stand in a `.env` file; the host runs without its debugging checks."""
+    try:
+        written = read_environment({}, Path.cwd())
+    except AuthError as error:
+        raise SystemExit(str(error)) from None
+    for name in ("HOST", "PORT"):
+        if written.get(name):
+            os.environ.setdefault(name, written[name])
+    if "--no-tune" not in sys.argv and not sys.flags.optimize and sys.platform != "win32" and sys.executable:
+        # mitmproxy checks the type of every field of every message and of every event, unless told not to.
+        os.execv(sys.executable, [sys.executable, "-O", "-m", "qwen_gateway", *sys.argv[1:]])  # noqa: S606 - ourselves
+    main(prog_name="qwen-gateway")
 
 
 def free_port(host: str, port: int) -> int:

@@ -1,7 +1,7 @@
 """An exchange: one client call from start to end, as the observers see it. Plain values, no I/O."""
 
+import secrets
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -52,7 +52,7 @@ class Exchange:
     """
 
     call: ChatCall
-    id: str = field(default_factory=lambda: f"req_{uuid.uuid4().hex}")
+    id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
     started: float = field(default_factory=time.time)
     model: str = ""
     wanted_account: str | None = None

@@ -4,8 +4,8 @@ Both keep the stream contract (openai-surface.md section 5): one finish per choi
 exact, usage summed over choices. `chat_stream.py` and `chat_object.py` say how the pieces are shown.
 """
 
+import secrets
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Dress:
     renamed: Mapping[str, str] = field(default_factory=dict)
     thinking: Thinking = "reasoning_content"
     service_tier: str | None = None
-    id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
+    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(16)}")
     created: int = field(default_factory=lambda: int(time.time()))
 
 

@@ -4,7 +4,7 @@ OpenAI's rule (openai-surface.md section 5): `index` on each piece, `id` and `na
 concatenate to JSON. Upstreams repeat ids, leave them out, or use one twice.
 """
 
-import uuid
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from qwen_gateway.openai.tools import FREEFORM_FIELD
 
 def mint_id() -> str:
     """A tool-call id of our own."""
-    return f"call_{uuid.uuid4().hex[:24]}"
+    return f"call_{secrets.token_hex(12)}"
 
 
 @dataclass(slots=True)
