@@ -1,0 +1,144 @@
+"""The command `qwen-gateway`: without an account, as a demo, by environment and `.env`."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from tests import referee
+from tests.e2e.conftest import one_account
+from tests.e2e.mitm import free_port
+
+from qwen_gateway.simulator import Simulator
+
+READY = 30.0  # seconds
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+    return {**kept, "HOME": str(folder), "QWEN_GATEWAY_HOME": str(folder / "gateway"), **more}
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, **environ: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """`qwen-gateway` with these arguments, and the file it prints to."""
+    printed = folder / "printed.txt"
+    with printed.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "qwen_gateway", *arguments],
+            cwd=folder,
+            env=environment(folder, **environ),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process, printed
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            process.wait(20)
+
+
+def wait_for(printed: Path, pattern: str) -> re.Match[str]:
+    end = time.monotonic() + READY
+    while time.monotonic() < end:
+        if found := re.search(pattern, printed.read_text()):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{pattern!r} was not printed:\n{printed.read_text()}")
+
+
+def children_of(pid: int) -> list[int]:
+    """The simulator is a process of its own; none where the system does not list processes."""
+    if not Path("/proc/self/stat").exists():
+        return []
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    assert found
+    return found
+
+
+def test_without_an_account_it_says_what_to_do_and_does_not_start(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "qwen_gateway"],
+        check=False,
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        timeout=30,
+    )
+    said = ended.stderr.decode()
+    assert ended.returncode == 3
+    assert "add work --plan model-studio-intl" in said
+    assert "demo" in said
+    assert "Traceback" not in said
+
+
+def test_the_demo_answers_its_own_curl_line_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    arguments = ("demo", "--port", str(free_port()), "--web-port", str(free_port()), "--pace", "0.005")
+    with running(tmp_path, *arguments) as (process, printed):
+        base_url = wait_for(printed, r"Base URL\s+(\S+)")[1]
+        watch = wait_for(printed, r"Watch\s+(\S+)")[1]
+        wait_for(printed, "This is the demo")
+        body = wait_for(printed, r"-d '(\{.*\})'")[1]
+
+        answer = httpx.post(f"{base_url}/chat/completions", content=body, timeout=20)
+        events = referee.read_sse(answer.content)
+        assert referee.check_chat_stream([event.json for event in events if event.data != "[DONE]"]) == []
+        assert httpx.get(watch, follow_redirects=True).status_code == 200
+        children = children_of(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    for child in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+    said = printed.read_text()
+    assert "Traceback" not in said
+    assert re.search(r"qwen3\.7-plus @qwen \d+\+\d+ tokens, first .* finished", said)
+
+
+def test_the_port_may_stand_in_a_dotenv_file(tmp_path: Path, sim: Simulator) -> None:
+    port = free_port()
+    account = "\n".join(f"{name}={value}" for name, value in one_account(sim).items())
+    (tmp_path / ".env").write_text(f"PORT={port}\n{account}\nDEFAULT_MODEL=qwen3.5-plus\n")
+    with running(tmp_path) as (_, printed):
+        wait_for(printed, "Base URL")
+        call = {"model": "nobody-knows", "messages": [{"role": "user", "content": "Say hi"}]}
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=call, timeout=20)
+        assert answer.headers["x-gateway-model"] == "qwen3.5-plus"
+        referee.assert_valid(answer.json(), "chat.completion")
+
+
+def test_it_does_not_listen_beyond_loopback_without_keys(tmp_path: Path, sim: Simulator) -> None:
+    arguments = ("--host", "0.0.0.0", "--port", str(free_port()))
+    with running(tmp_path, *arguments, **one_account(sim)) as (process, printed):
+        assert process.wait(20) != 0
+        said = printed.read_text()
+    assert "QWEN_GATEWAY_KEYS" in said
+    assert "Traceback" not in said
+
+
+def test_beyond_loopback_it_wants_the_key(tmp_path: Path, sim: Simulator) -> None:
+    port = free_port()
+    with running(
+        tmp_path, "--host", "0.0.0.0", "--port", str(port), QWEN_GATEWAY_KEYS="first second", **one_account(sim)
+    ) as (_, printed):
+        wait_for(printed, "Base URL")
+        models = f"http://127.0.0.1:{port}/v1/models"
+        assert httpx.get(models).status_code == 401
+        assert httpx.get(models, headers={"authorization": "Bearer third"}).status_code == 401
+        assert httpx.get(models, headers={"authorization": "Bearer second"}).status_code == 200
