@@ -103,7 +103,7 @@ def main() -> int:
                 for name in ("json", "stream"):
                     print("\n" + profile(load, port, side, name, settings))
     if options.json:
-        plain = {m: {s: [asdict(r) for r in rs] for s, rs in sides.items()} for m, sides in results.items()}
+        plain = {m: {s: [vars(r) for r in rs] for s, rs in sides.items()} for m, sides in results.items()}
         options.json.write_text(json.dumps({"settings": asdict(settings), "results": plain}, indent=1))
     wrong = any(r.problems for sides in results.values() for rs in sides.values() for r in rs)
     return int(wrong or not all(kept for *_, kept in verdicts(results)))
