@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 import httpx
 
@@ -26,6 +27,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 # (RFC 6749 section 4.1.2.1, RFC 8628 section 3.5), which pass. In a 200 only the spellings seen mean it.
 _PASSING = ("temporarily_unavailable", "server_error", "slow_down")
 _DEAD = ("invalid_request", "invalid_grant", "invalid_client", "unauthorized_client")
+_SECRETS = ("refresh_token", "device_code", "code_verifier", "client_secret")  # fields of our forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,8 @@ def parse_refresh(response: httpx.Response, previous: Token, now: float) -> Toke
     status, host = response.status_code, response.request.url.host
     document = answer_object(response)
     if status != 200 or document.get("error") is not None:
-        code, text = describe_error(document)
-        said = redact(f"{host} answered {status} {text}", previous.secrets())
+        code, text = describe_error(response, document)
+        said = f"{host} answered {status} {text}"
         dead = code.lower() in _DEAD if status == 200 else status in (400, 401) and code.lower() not in _PASSING
         raise DeadTokenError(said) if dead else UnreachableError(f"{said}; try again in a minute")
     try:
@@ -86,15 +88,21 @@ def parse_refresh(response: httpx.Response, previous: Token, now: float) -> Toke
         raise UnreachableError(f"the token that {host} sent {fault}; try again in a minute") from None
 
 
-def describe_error(document: Mapping[str, object]) -> tuple[str, str]:
-    """The code of an OAuth error answer, and code and description for people, in one short line."""
+def describe_error(response: httpx.Response, document: Mapping[str, object]) -> tuple[str, str]:
+    """The code of an OAuth error answer, and code and description for people, in one short line.
+
+    A server may repeat what it was sent: no secret of the request is in the line.
+    """
     error = document.get("error")
     if isinstance(error, dict):  # the API's envelope (upstream.md 2.12), in case the edge answers
         document, error = error, error.get("code")
     code = error if isinstance(error, str) else ""
-    description = document.get("error_description") or document.get("message")
-    words = " ".join(str(description).split())[:200] if description else ""
-    return code, ": ".join(part for part in (code[:60], words) if part) or "an error without words"
+    description = document.get("error_description") or document.get("message") or ""
+    sent = parse_qsl(response.request.content.decode(errors="replace"))
+    secrets = [value for name, value in sent if name in _SECRETS]
+    words = (" ".join(redact(str(each), secrets).split()) for each in (code, description))
+    line = ": ".join(word for word in words if word)[:260]
+    return code, line or "an error without words"
 
 
 def _said(environ: Mapping[str, str], name: str, default: str) -> str:

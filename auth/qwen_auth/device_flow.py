@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 
 from qwen_auth.authorization import DEVICE_GRANT, AuthorizationServer, describe_error
-from qwen_auth.errors import RefusedError, UnreachableError, redact
+from qwen_auth.errors import RefusedError, UnreachableError
 from qwen_auth.pkce import Pkce, new_pkce
 from qwen_auth.token import Token, answer_object, parse_granted
 
@@ -76,7 +76,7 @@ class DeviceFlow:
         host = response.request.url.host
         document = answer_object(response)
         if response.status_code != 200 or document.get("error") is not None:
-            said = f"{host} answered {response.status_code} {describe_error(document)[1]}"
+            said = f"{host} answered {response.status_code} {describe_error(response, document)[1]}"
             if response.status_code == 429 or response.status_code >= 500:
                 raise UnreachableError(f"{said}; try again in a minute")
             raise RefusedError(f"{said}; no sign-in was begun, check QWEN_CLIENT_ID and QWEN_SCOPE if you set them")
@@ -127,7 +127,7 @@ class DeviceFlow:
 
     def _refused(self, response: httpx.Response, document: Mapping[str, Any]) -> None:
         status = response.status_code
-        code, text = describe_error(document)
+        code, said = describe_error(response, document)
         match code.lower():
             case "authorization_pending":
                 self.interval = self._pace
@@ -144,7 +144,6 @@ class DeviceFlow:
             return
         if status == 401:  # qwen-code reads it as "expired or invalid" (upstream.md 2.3)
             raise RefusedError(f"the code has expired or is unknown; {_AGAIN}")
-        said = redact(text, (self._code.device_code if self._code else "", self._pkce.verifier))
         if status == 429:
             raise RefusedError(
                 f"{response.request.url.host} limits sign-ins now ({said}); wait some minutes and {_AGAIN}"

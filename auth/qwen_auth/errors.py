@@ -114,8 +114,8 @@ class LockTimeoutError(AuthError):
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text without these strings, for words that a server said: it may repeat what it was sent."""
-    for secret in secrets:
+    """The text without these strings, for words that a server said. Cut it short afterwards, never before."""
+    for secret in sorted(secrets, key=len, reverse=True):
         if secret:
             text = text.replace(secret, "***")
     return text

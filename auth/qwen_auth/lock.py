@@ -72,7 +72,7 @@ class FileLock:
         """
         if self._mine is None or self._process != os.getpid():
             return
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, FileError):
             if not self.path.exists():
                 self._write(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), self._mine)
             elif self._is_mine():
@@ -113,21 +113,21 @@ class FileLock:
     def _remove_stale(self) -> bool:
         """True when it is worth trying again at once (step 2)."""
         try:
-            seen = self.path.stat()
+            seen = self.path.lstat()
             if abs(time.time() - seen.st_mtime) <= STALE_AFTER:
                 return False
             aside = self.path.with_name(f"{self.path.name}.stale.{uuid.uuid4()}")
             self.path.rename(aside)
+            moved = aside.lstat()
+            if (moved.st_ino, moved.st_mtime_ns) != (seen.st_ino, seen.st_mtime_ns):
+                # Between our look and our rename someone else took over: that lock is alive, put it back.
+                with contextlib.suppress(OSError):
+                    self.path.hardlink_to(aside)
+            aside.unlink()
         except FileNotFoundError:
             return True
         except OSError as error:
             raise self._unusable(error) from error
-        moved = aside.stat()
-        if (moved.st_ino, moved.st_mtime_ns) != (seen.st_ino, seen.st_mtime_ns):
-            # Between our look and our rename someone else took over: that lock is alive, put it back.
-            with contextlib.suppress(OSError):
-                self.path.hardlink_to(aside)
-        aside.unlink(missing_ok=True)
         return True
 
     def _make_directory(self) -> None:

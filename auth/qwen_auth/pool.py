@@ -190,6 +190,19 @@ class Pool:
         failing = any(state.failures for state in states)
         return Choice(choice.account, choice.why, healthy=not failing)
 
+    def recovery(self, model: str | ModelOf, *, wanted: str | None = None) -> float | None:
+        """When the first account recovers that could serve this model; None when one can now, or none ever will."""
+        now = self._clock()
+        times = []
+        for account in self._candidates(wanted):
+            name = model if isinstance(model, str) else model(account)
+            blocking = [state for state in self._known(account.name, name or _ALL) if state.resting(now)]
+            if blocking:
+                times.append(max(max(state.until, now) for state in blocking))
+            elif not self._blocked(account, name, now):
+                return None
+        return min(times, default=None)
+
     def succeeded(self, account: str, model: str) -> None:
         """An attempt went well: what was held against the account for this model is forgotten.
 

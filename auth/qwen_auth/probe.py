@@ -162,4 +162,4 @@ def _words(account: Account, document: dict[str, Any]) -> str:
     if isinstance(error, dict):
         parts = (str(error.get(name)) for name in ("code", "message") if error.get(name))
         error = ": ".join(parts)
-    return redact(" ".join(str(error).split())[:300], account.secrets()) or "without words"
+    return " ".join(redact(str(error), account.secrets()).split())[:300] or "without words"

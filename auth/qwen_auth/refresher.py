@@ -82,6 +82,7 @@ class Refresher:
         self._faults: WeakKeyDictionary[OAuthCredentials, _Fault] = WeakKeyDictionary()
         self._looked: WeakKeyDictionary[OAuthCredentials, float] = WeakKeyDictionary()
         self._looking: WeakSet[OAuthCredentials] = WeakSet()  # a thread is at it, and may hang there
+        self._hopeless: WeakKeyDictionary[OAuthCredentials, str] = WeakKeyDictionary()
         self._told: WeakKeyDictionary[OAuthCredentials, str] = WeakKeyDictionary()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -113,14 +114,16 @@ class Refresher:
     async def renew(self, account: Account, refused: str) -> bool:
         """After an auth error: have another access token than the refused one. True: repeat the call once.
 
-        False when repeating is useless: these are no logins, or the refused token had been granted just
-        now, so that its age is not the matter (upstream.md 2.12: the closed free tier).
+        False when repeating is useless: these are no logins, or the token was refused when it had been
+        granted just now, so that its age was never the matter (upstream.md 2.12: the closed free tier).
         """
         credentials = account.credentials
         if not isinstance(credentials, OAuthCredentials):
             return False
         while credentials.token.access_token == refused:
             if credentials.age is not None and credentials.age < JUST_GRANTED:
+                self._hopeless[credentials] = refused
+            if self._hopeless.get(credentials) == refused:
                 return False
             if credentials.problem:
                 raise NeedsLoginError(account.name, credentials.problem)

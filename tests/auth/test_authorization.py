@@ -11,7 +11,7 @@ OLD = Token("canary-a", "canary-r", 1.0, resource_url="portal.qwen.ai")
 
 
 def answer(status, document=None, text=None):
-    request = httpx.Request("POST", "https://chat.qwen.ai/api/v1/oauth2/token")
+    request = AuthorizationServer().refresh_request(OLD)
     return httpx.Response(status, json=document, text=text, request=request)
 
 

@@ -22,7 +22,8 @@ PENDING = {"error": "authorization_pending", "error_description": "not yet"}
 
 
 def answer(status, document=None, text=None):
-    request = httpx.Request("POST", "https://chat.qwen.ai/api/v1/oauth2/token")
+    sent = {"code_verifier": "canary-v"}
+    request = httpx.Request("POST", "https://chat.qwen.ai/api/v1/oauth2/token", data=sent)
     return httpx.Response(status, json=document, text=text, request=request)
 
 

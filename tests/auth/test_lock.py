@@ -170,6 +170,18 @@ def test_a_directory_that_cannot_hold_it_is_named(tmp_path):
         FileLock(tmp_path / "file" / "x.lock").try_acquire()
 
 
+def test_a_stale_lock_that_is_no_file_is_named_or_removed(path):
+    path.parent.mkdir()
+    path.mkdir()
+    age(path, 60)
+    with pytest.raises(FileError, match="cannot be used as a lock"):
+        FileLock(path).try_acquire()
+
+    path.symlink_to("nowhere")
+    os.utime(path, (0, 0), follow_symlinks=False)
+    assert FileLock(path).try_acquire()
+
+
 def test_it_is_given_back_at_exit(path):
     path.parent.mkdir()
     script = "import sys, pathlib, qwen_auth.lock as l; assert l.FileLock(pathlib.Path(sys.argv[1])).try_acquire()"

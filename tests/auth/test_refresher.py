@@ -146,6 +146,8 @@ async def test_a_token_that_is_refused_when_brand_new_is_not_renewed_in_a_loop(r
     time.pass_(30)
 
     assert not await refresher.renew(account, "access-1")
+    time.pass_(3600)
+    assert not await refresher.renew(account, "access-1")
 
     assert authority.refreshes == ["refresh-0"]
 
