@@ -24,7 +24,8 @@ from qwen_gateway.openai.errors import NotFound, OpenAIError
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.upstreams.facts import facts_of
 from qwen_gateway.upstreams.flavours import flavour
-from qwen_gateway.upstreams.key import Encoded, encode_chat
+from qwen_gateway.upstreams.key import Encoded
+from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.upstreams.messages import has_images
 from qwen_gateway.upstreams.models import resolve
 
@@ -47,7 +48,7 @@ class ChatEncoder:
     def encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
         model, notices = self._resolve(account)
         assert model is not None
-        encoded = encode_chat(
+        encoded = ENCODERS[account.kind](
             self._call,
             model,
             flavour(find_plan(account.plan).flavour),

@@ -26,6 +26,7 @@ from qwen_gateway.upstreams.facts import ROWS, UNKNOWN, facts_of
         ("deepseek-v4", "efforts", ("high", "max")),
         ("qwen3.5-omni-plus", "hears", True),
         ("coder-model", "output", 65_536),
+        ("vision-model", "output", 32_768),
     ],
 )
 def test_facts_are_those_of_the_contract(name: str, fact: str, value: object) -> None:
@@ -51,5 +52,5 @@ NAMES = [
     *("qwen3.8-max", "qwen3.7-max", "qwen3.7-plus", "qwen3.5-omni-plus", "qwen3.5-flash", "qwen3-coder-next"),
     *("qwen3-coder-plus", "qwen3-coder", "qwen3-max", "qwen3-30b-a3b", "qwen3-235b-a22b", "qwen3-vl-plus", "qwq-plus"),
     *("qvq-max", "qwen2.5-omni-7b", "qwen-turbo", "qwen-plus", "qwen-max", "qwen-vl-max", "coder-model", "glm-5"),
-    *("glm-4.7", "kimi-k3", "kimi-k2.5", "MiniMax-M2.5", "deepseek-v4"),
+    *("glm-4.7", "kimi-k3", "kimi-k2.5", "MiniMax-M2.5", "deepseek-v4", "vision-model"),
 ]

@@ -6,20 +6,25 @@ taken to have the models that are written down.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from qwen_auth.account import Account
 from qwen_gateway.codec.json import BadJSON, loads
 from qwen_gateway.engine.transport import Transport, TransportFault
+from qwen_gateway.upstreams.chat_chunks import count
+from qwen_gateway.upstreams.flavours import flavour
 from qwen_gateway.upstreams.models import chats
 
 LIST_LIMIT = 4 * 1024 * 1024
 """Bytes of a list that are read. OpenRouter's has about half a megabyte."""
 
 WRITTEN_DOWN = ("qwen3.7-plus", "qwen3.6-plus", "qwen3.5-plus", "qwen3-coder-plus", "qwen3-max-2026-01-23")
-"""Models of hosts that give no list (upstream.md 4.7)."""
+"""Models of hosts whose list could not be read (upstream.md 4.7)."""
+
+CREATED, OWNER = 1_754_686_206, "qwen"
+"""What is said of models that no list tells of (upstream.md 2.7: seed A's static list)."""
 
 RETRY = 30.0
 """Seconds until a list that could not be read is asked for again."""
@@ -53,7 +58,7 @@ class Catalogue:
         self, transport: Transport, *, keep: float, timeout: float = 5.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._transport = transport
-        self._keep = keep
+        self.keep = keep
         self._timeout = timeout
         self._clock = clock
         self._lists: dict[str, _Cached] = {}
@@ -62,6 +67,8 @@ class Catalogue:
 
     def known(self, account: Account) -> list[str] | None:
         """The names on the account's list, if it was ever read; never waits."""
+        if fixed := flavour(account.flavour).models:
+            return list(fixed)
         cached = self._lists.get(account.name)
         return [model.id for model in cached.models if chats(model.id)] if cached else None
 
@@ -72,8 +79,11 @@ class Catalogue:
 
     async def models(self, account: Account) -> tuple[list[Listed], bool]:
         """The account's models, and whether the list is stale or made up because it could not be read."""
+        if fixed := flavour(account.flavour).models:
+            return written(fixed), False
         cached = self._lists.get(account.name)
-        if cached is None or self._clock() >= cached.until:
+        failed = cached is None and self._clock() < self._failed.get(account.name, 0.0)
+        if not failed and (cached is None or self._clock() >= cached.until):
             task = self._reading.get(account.name)
             if task is None:
                 task = asyncio.get_running_loop().create_task(self._read(account))
@@ -82,15 +92,15 @@ class Catalogue:
             await asyncio.shield(task)
             cached = self._lists.get(account.name)
         if cached is None:
-            return [Listed(name, 1_754_686_206, "qwen") for name in WRITTEN_DOWN], True
+            return written(WRITTEN_DOWN), True
         return cached.models, cached.stale
 
     async def _read(self, account: Account) -> None:
         models = await self._fetch(account)
         if models is not None:
-            self._lists[account.name] = _Cached(models, self._clock() + self._keep)
+            self._lists[account.name] = _Cached(models, self._clock() + self.keep)
         elif cached := self._lists.get(account.name):
-            cached.until = self._clock() + min(RETRY, self._keep)
+            cached.until = self._clock() + min(RETRY, self.keep)
             cached.stale = True
         else:
             self._failed[account.name] = self._clock() + RETRY
@@ -120,6 +130,11 @@ class Catalogue:
         return [found for row in rows if isinstance(row, dict) and (found := listed(row))]
 
 
+def written(names: Iterable[str]) -> list[Listed]:
+    """Models that no list tells of."""
+    return [Listed(name, CREATED, OWNER) for name in names]
+
+
 def listed(row: dict[str, Any]) -> Listed | None:
     """One row of a list; None without a name."""
     name = row.get("id")
@@ -129,7 +144,7 @@ def listed(row: dict[str, Any]) -> Listed | None:
     extras = {key: row[key] for key in ("context_length", "max_model_len") if isinstance(row.get(key), int)}
     return Listed(
         name,
-        int(created) if isinstance(created, int | float) and created > 0 else 0,
+        count(created),
         owner if isinstance(owner, str) and owner else "qwen",
         extras,
     )

@@ -50,6 +50,7 @@ class Flavour:
         headers: headers sent with every call.
         cuts_long_answers: an answer that is not streamed is cut at a time limit (300 s, 4.4), so streaming is safer.
         default_model: used for names that say nothing here; None = the first of the host's own list.
+        models: all that there are, where the host gives no list.
         thoughts_in_text: thinking may come as `<think>` in the text (4.13 vLLM without a parser).
     """
 
@@ -66,15 +67,23 @@ class Flavour:
     headers: Mapping[str, str] = field(default_factory=dict)
     cuts_long_answers: bool = False
     default_model: str | None = None
+    models: tuple[str, ...] = ()
     thoughts_in_text: bool = False
 
 
-def _dashscope(name: str, source: str) -> Flavour:
+def _dashscope(
+    name: str,
+    source: str,
+    *,
+    extensions: frozenset[str] = DASHSCOPE,
+    default_model: str = "qwen3.7-plus",
+    models: tuple[str, ...] = (),
+) -> Flavour:
     return Flavour(
         name,
         source,
         native=OPENAI,
-        extensions=DASHSCOPE,
+        extensions=extensions,
         thinking="enable_thinking",
         tool_choices=frozenset({"none", "auto", "named"}),
         json_word=True,
@@ -82,7 +91,8 @@ def _dashscope(name: str, source: str) -> Flavour:
         reserved_tools=frozenset({"search"}),
         open_range=True,
         cuts_long_answers=True,
-        default_model="qwen3.7-plus",
+        default_model=default_model,
+        models=models,
     )
 
 
@@ -92,6 +102,13 @@ FLAVOURS = {
         _dashscope("dashscope", "upstream.md 4.1, 4.3"),
         _dashscope("coding-plan", "upstream.md 4.7"),
         _dashscope("token-plan", "upstream.md 4.7"),
+        _dashscope(
+            "portal",
+            "upstream.md 2.7, 2.8, 2.10",
+            extensions=SAMPLING | {"vl_high_resolution_images", "preserve_thinking"},
+            default_model="coder-model",
+            models=("coder-model", "vision-model", "qwen3-coder-plus", "qwen3-coder-flash"),
+        ),
         Flavour(
             "vllm",
             "upstream.md 4.13 vLLM",

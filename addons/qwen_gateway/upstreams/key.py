@@ -1,5 +1,6 @@
 """Kind `key`: a chat call for any OpenAI-compatible host (upstream.md section 4)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,10 @@ class Encoded:
         return ChatAnswer()
 
 
+Shape = Callable[[list[dict[str, Any]], list[Notice]], list[dict[str, Any]]]
+"""Gives the messages another form, and says so where that loses something."""
+
+
 def encode_chat(
     call: ChatCall,
     model: str,
@@ -48,12 +53,14 @@ def encode_chat(
     *,
     policy: Policy = "standard",
     output_ceiling: int | None = None,
+    shape: Shape | None = None,
 ) -> Encoded:
     """The call for one host; `n` is not sent, for the engine asks several times instead.
 
     Args:
         model: the upstream's name of the model.
         output_ceiling: a ceiling of `max_tokens` learned from the upstream, if any.
+        shape: the form of messages that the host demands beyond the protocol.
 
     Raises:
         BadRequest: something in the call cannot be sent and must not be dropped.
@@ -63,7 +70,8 @@ def encode_chat(
     encoding = Encoding(call.body, flavour, facts, policy, notices)
     body: dict[str, Any] = encoding.body
     body["model"] = model
-    body["messages"] = encode_messages(call.body["messages"], facts, notices)
+    messages = encode_messages(call.body["messages"], facts, notices)
+    body["messages"] = shape(messages, notices) if shape else messages
     apply_rules(encoding)
     if output_ceiling is not None and body.get("max_tokens", 0) > output_ceiling:
         notices.append(Notice("clamped", "max_tokens", f"{body['max_tokens']} to the upstream's {output_ceiling}"))

@@ -29,8 +29,16 @@ ALIASES = (
 ADVERTISED = ("gpt-4o", "gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "gpt-5", "gpt-5-mini", "gpt-5-codex", "o3", "o4-mini")
 """OpenAI's names that `/v1/models` lists beside the real ones, for clients that check before they call."""
 
-PLAN_STAND_INS = {"coding-plan": {FAST: "qwen3.5-plus", EMBEDDING: ""}, "token-plan": {FAST: "qwen3.5-plus"}}
-"""Models that a plan does not have (upstream.md 4.7), and what stands in."""
+PLAN_STAND_INS = {
+    "coding-plan": {FAST: "qwen3.5-plus", EMBEDDING: ""},
+    "token-plan": {FAST: "qwen3.5-plus"},
+    # `coder-model` is an alias of its own, whose target was each of these in turn (upstream.md 2.10).
+    "portal": {
+        "qwen3.5-plus": "coder-model", "qwen3.6-plus": "coder-model", CHAT: "coder-model", FAST: "coder-model",
+        CODER: "coder-model", EMBEDDING: "",
+    },
+}  # fmt: skip
+"""Models that a plan does not have (upstream.md 2.10, 4.7), and what stands in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +81,8 @@ def resolve(name: str, naming: Naming, flavour: Flavour, known: Collection[str] 
     own = _own(name, flavour, known)
     if own is not None:
         return own, None
-    if flavour.default_model is not None:
-        for pattern, model in ALIASES:
-            if pattern.fullmatch(name):
-                stand_in = PLAN_STAND_INS.get(flavour.name, {}).get(model, model)
-                if stand_in:
-                    return stand_in, Notice("translated", "model", f"'{name}' is '{stand_in}' here")
+    if flavour.default_model is not None and (stand_in := _stand_in(name, flavour)):
+        return stand_in, Notice("translated", "model", f"'{name}' is '{stand_in}' here")
     if naming.strict:
         raise NotFound(
             f"The model '{name[:80]}' does not exist here. GET /v1/models lists what does; "
@@ -87,6 +91,8 @@ def resolve(name: str, naming: Naming, flavour: Flavour, known: Collection[str] 
             code="model_not_found",
         )
     default = naming.default or flavour.default_model or next(iter(known or ()), None)
+    if flavour.models and default not in flavour.models:
+        default = flavour.default_model  # the operator's default is for other accounts
     if default is None or default == name:
         return name, None
     return default, Notice("defaulted", "model", f"'{name}' is unknown here; '{default}' answers")
@@ -103,7 +109,16 @@ def _own(name: str, flavour: Flavour, known: Collection[str] | None) -> str | No
             return None  # a host of few models: what is not on its list is not there
     elif flavour.default_model is None:
         return name  # the list could not be read: only the host itself can tell
+    if flavour.models:
+        return None  # what is not written down there is not there
     return name if OWN_NAMES.match(name) else None
+
+
+def _stand_in(name: str, flavour: Flavour) -> str | None:
+    """What a host of many models has for a name of OpenAI's, or for a model that the plan has not."""
+    stand_ins = PLAN_STAND_INS.get(flavour.name, {})
+    model = next((model for pattern, model in ALIASES if pattern.fullmatch(name)), None)
+    return stand_ins.get(name) or (stand_ins.get(model, model) if model else None) or None
 
 
 CHATLESS = re.compile(

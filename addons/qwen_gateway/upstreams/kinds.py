@@ -1,0 +1,29 @@
+"""Which encoder serves which kind of account: one row each. To drop a kind, delete its row and its file."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from qwen_auth.account import Kind
+from qwen_gateway.openai.chat_request import ChatCall
+from qwen_gateway.upstreams import key, portal
+from qwen_gateway.upstreams.flavours import Flavour
+from qwen_gateway.upstreams.key import Encoded
+from qwen_gateway.upstreams.parameters import Policy
+
+
+class EncodeChat(Protocol):
+    """Puts a chat call into the words of one kind of upstream; see `key.encode_chat`."""
+
+    def __call__(
+        self,
+        call: ChatCall,
+        model: str,
+        flavour: Flavour,
+        *,
+        policy: Policy = "standard",
+        output_ceiling: int | None = None,
+    ) -> Encoded: ...
+
+
+ENCODERS: Mapping[Kind, EncodeChat] = {"key": key.encode_chat, "oauth": portal.encode_chat}
+"""Accounts of a kind that is not here are left out of the pool."""
