@@ -128,7 +128,13 @@ class Gateway:
         if flow.is_replay:
             await self._replay(flow, exchange, encoder)
             return
-        self._legs.attach(flow, lambda client: self._serve(flow, exchange, encoder, client))
+        try:
+            self._legs.attach(flow, lambda client: self._serve(flow, exchange, encoder, client))
+        except LookupError:
+            # The client left before its call was taken up. Unanswered, the call would go to the listener's target.
+            exchange.end("cancelled")
+            local.refuse(flow, OpenAIError("The client left.", status=499, code="client_closed_request"))
+            flow.comment = exchange.summary()
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The client went away: said in the flow now, for this is when it is saved."""

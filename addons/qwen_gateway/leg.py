@@ -11,10 +11,15 @@ holds it to that):
 * an `events.ConnectionEvent` given to `ConnectionHandler.server_event` reaches the layer registered for its connection,
   through every outer layer that knows the connection (`CONNECT`: an outer `HttpLayer` and its `HttpStream`);
 * a client that goes away becomes `RequestProtocolError` on the pseudo connection;
-* errors that mitmproxy makes itself go to the client's layer as `ResponseProtocolError`: `ErrorPages` rewrites them.
+* errors that mitmproxy makes itself go to the client's layer as `ResponseProtocolError`, and those about a request's
+  head to the client as one `SendData`: `ErrorPages` rewrites them;
+* `Http1Server` gathers a request's head in `buf` while its `state` is `read_headers`, and looks at the request's own
+  headers to see whether the connection ends with the answer.
 """
 
 import asyncio
+import html
+import re
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
@@ -23,9 +28,9 @@ from typing import Any, ClassVar
 
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client, ConnectionState, Server
-from mitmproxy.net.http import status_codes
+from mitmproxy.net.http import http1, status_codes
 from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.commands import Command
+from mitmproxy.proxy.commands import CloseConnection, Command, SendData
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, is_h3_alpn
 from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
@@ -110,6 +115,9 @@ class LegClient:
         self._server = server
         self._stream_id = stream_id
         self._request = request
+        # The flow's request is rewritten to the upstream's before there is an answer; this must be read off now.
+        self._last = not request.is_http2 and http1.connection_close(request.http_version, request.headers)
+        self._old = request.http_version == "HTTP/1.0"
         self._ended = False
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
@@ -125,13 +133,15 @@ class LegClient:
     async def begin(self, status: int, headers: Headers) -> None:
         """Begin a stream."""
         response = self._response(status, headers)
-        if not self._request.is_http2:
+        if not self._request.is_http2 and not self._old:  # an old client reads until the connection ends
             response.headers["transfer-encoding"] = "chunked"
         response.stream = True
         await self._give(ResponseHeaders(self._stream_id, response, False))
 
     def _response(self, status: int, headers: Headers) -> http.Response:
         now = time.time()
+        if self._last:
+            headers = [*headers, ("connection", "close")]
         return http.Response(
             self._request.data.http_version,
             status,
@@ -295,10 +305,21 @@ class ErrorPages:
         ErrorCode.RESPONSE_VALIDATION_FAILED: (502, "server_error", "upstream_malformed"),
     }
 
+    HEAD_LIMIT = 128 * 1024
+    """Bytes of a request's head over HTTP/1, which mitmproxy would gather without end; HTTP/2 has its own limit."""
+
+    PATIENCE = 8 * 1024 * 1024
+    """Bytes that are read and thrown away after that: closing at once would take the error back (RST)."""
+
+    HTML = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r]*\r\nServer: mitmproxy [^\r]*\r\n.*?<p>(.*?)</p>", re.DOTALL)
+    """What mitmproxy sends when it cannot read a request's head."""
+
     def __init__(self, context: Context) -> None:
         self._context = context
         self._child: HttpConnection | None = None
         self._begun: set[int] = set()
+        self._closed = False
+        self._thrown_away = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._child, name)
@@ -314,6 +335,9 @@ class ErrorPages:
         """Pass everything on but an error page that would be HTML."""
         if self._child is None:
             self._child = self._protocol()
+        if isinstance(event, events.DataReceived) and self._head_without_end():
+            yield from self._refuse_head(event)
+            return
         if isinstance(event, ResponseHeaders):
             if event.response.status_code >= 200:
                 self._begun.add(event.stream_id)
@@ -321,14 +345,39 @@ class ErrorPages:
             self._begun.discard(event.stream_id)
         elif isinstance(event, ResponseProtocolError):
             known = self.CODES.get(event.code)
-            if known and event.stream_id not in self._begun:
+            if known and event.stream_id not in self._begun and not self._closed:
                 yield from self._page(event, *known)
                 return
             self._begun.discard(event.stream_id)
-        yield from self._child.handle_event(event)
+        yield from self._pass_on(event)
+
+    def _pass_on(self, event: events.Event) -> Iterator[Command]:
+        """Let the client's layer take the event; a page in HTML becomes one in JSON."""
+        assert self._child is not None
+        for command in self._child.handle_event(event):
+            if isinstance(command, SendData) and (found := self.HTML.match(command.data)):
+                said = html.unescape(found[2].decode("utf-8", "replace")).rstrip(".")
+                yield SendData(command.connection, plain_error(int(found[1]), f"{said[:300]}."))
+                continue
+            if isinstance(command, CloseConnection):
+                self._closed = True
+            yield command
+
+    def _head_without_end(self) -> bool:
+        child = self._child
+        return isinstance(child, Http1Server) and child.state == child.read_headers and len(child.buf) > self.HEAD_LIMIT
+
+    def _refuse_head(self, event: events.DataReceived) -> Iterator[Command]:
+        """Once; what comes after it is thrown away."""
+        if not self._closed:
+            self._closed = True
+            said = f"The headers have more than {self.HEAD_LIMIT} bytes."
+            yield SendData(self._context.client, plain_error(431, said, code="headers_too_large"))
+        self._thrown_away += len(event.data)
+        if self._thrown_away > self.PATIENCE:
+            yield CloseConnection(self._context.client)
 
     def _page(self, event: ResponseProtocolError, status: int, kind: str, code: str) -> Iterator[Command]:
-        assert self._child is not None
         multiplexed = self._context.client.alpn not in (None, b"", b"http/1.1")
         body = OpenAIError(f"{event.message.rstrip('.')}.", status=status, type=kind, code=code).encode()
         response = http.Response.make(status, body, {"content-type": "application/json"})
@@ -337,7 +386,15 @@ class ErrorPages:
         else:
             response.headers["connection"] = "close"
         for part in (ResponseHeaders(event.stream_id, response, False), ResponseData(event.stream_id, body)):
-            yield from self._child.handle_event(part)
+            yield from self._pass_on(part)
         # Half a request may still be coming. The page is complete by its length; over HTTP/1 the connection closes.
         last = ResponseEndOfMessage(event.stream_id) if multiplexed else event
-        yield from self._child.handle_event(last)
+        yield from self._pass_on(last)
+
+
+def plain_error(status: int, message: str, *, code: str = "invalid_request") -> bytes:
+    """An error as the bytes of the last answer on a connection of HTTP/1."""
+    body = OpenAIError(message, status=status, type="invalid_request_error", code=code).encode()
+    reason = status_codes.RESPONSES.get(status, "")
+    head = f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return head.encode() + b"connection: close\r\n\r\n" + body

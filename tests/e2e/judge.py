@@ -83,7 +83,7 @@ def listener(request: Any, response: Any) -> Told:
     """What is told the body of a response once it is read, or let go of."""
     try:
         asked = json.loads(request.content)
-    except (ValueError, httpx.RequestNotRead, httpx2.RequestNotRead):
+    except (ValueError, RecursionError, httpx.RequestNotRead, httpx2.RequestNotRead):
         asked = None
     path, method = request.url.path, request.method
     status, content_type = response.status_code, response.headers.get("content-type", "")

@@ -67,7 +67,7 @@ class Mitm:
         self.confdir = folder / "mitmproxy"
         self.dump_file = folder / "flows.mitm"
         self._log_file = folder / "log.txt"
-        self._options = {"confdir": self.confdir, **(options or {})}
+        self.options = {"confdir": self.confdir, **(options or {})}
         self._environ = dict(environ or {})
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,7 +92,7 @@ class Mitm:
 
     def start(self) -> Self:
         """Start, and wait until it listens."""
-        settings = [part for name, value in self._options.items() for part in ("--set", f"{name}={value}")]
+        settings = [part for name, value in self.options.items() for part in ("--set", f"{name}={value}")]
         with self._log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [

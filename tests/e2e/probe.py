@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 from mitmproxy import http
@@ -31,6 +32,7 @@ class Probe:
             "connects": self._connects,
             "exchanges": [task.get_name() for task in asyncio.all_tasks() if "qwen exchange" in task.get_name()],
             "tasks": len(asyncio.all_tasks()),
+            "kinds": Counter(getattr(task.get_coro(), "__qualname__", "?") for task in asyncio.all_tasks()),
             "files": len(list(Path("/proc/self/fd").iterdir())),
             "memory": pages * os.sysconf("SC_PAGE_SIZE"),
         }

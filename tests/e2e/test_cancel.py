@@ -39,7 +39,7 @@ async def until(there: Callable[[], bool]) -> None:
 
 def no_exchange_is_left(gateway: Mitm) -> None:
     """Every task of the gateway's own has ended."""
-    wait_until(lambda: gateway.probe()["exchanges"] == [], 2, lambda: f"still running: {gateway.probe()}")
+    wait_until(lambda: gateway.probe()["exchanges"] == [], 5, lambda: f"still running: {gateway.probe()}")
 
 
 def took(sim: Simulator, left: float) -> float:
