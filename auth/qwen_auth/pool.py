@@ -11,97 +11,17 @@ The pool does no I/O. The clock is passed in; times are seconds since the epoch,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Collection, Iterable
 
 from qwen_auth.account import Account
+from qwen_auth.pool_state import ALL, STRATEGIES, Choice, ModelOf, NoAccount, Rest, State, Status, Strategy
 
-Strategy = Literal["single", "fill-first", "round-robin", "least-used", "sticky"]
-STRATEGIES: tuple[Strategy, ...] = ("single", "fill-first", "round-robin", "least-used", "sticky")
-
-Status = Literal["healthy", "resting", "exhausted", "needs-login", "disabled", "excluded"]
-
-ModelOf = Callable[[Account], str | None]
+__all__ = ["STRATEGIES", "Choice", "ModelOf", "NoAccount", "Pool", "Rest", "State", "Status", "Strategy"]
 
 HOMES = 10_000
 """Conversations whose account is remembered."""
 
-_ALL = ""  # the model under which the state of the account as a whole is kept
 _PATIENCE = 3  # transient faults in a row before the only account rests
-_PROBE_LIMIT = 120.0  # seconds after which a probe that never reported no longer blocks the next one
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """What a failure does to an account.
-
-    Attributes:
-        status: the state it goes into.
-        seconds: how long without a hint; doubled with each failure in a row.
-        hint: seconds that the upstream itself named, believed up to `ceiling`.
-        ceiling: the longest rest.
-        longest: the longest rest without a hint, where that is less: nobody waits a month for a guess.
-        whole_account: rest for every model, not only this one.
-        transient: a passing fault (a torn connection, a 500); the only account rests for it after three in a row.
-        reason: for people.
-        cause: for programs: the class of the failure.
-    """
-
-    status: Status
-    seconds: float
-    ceiling: float
-    hint: float | None = None
-    longest: float | None = None
-    whole_account: bool = False
-    transient: bool = False
-    reason: str = ""
-    cause: str = ""
-
-
-@dataclass(slots=True)
-class State:
-    """The state of one account for one model (or for all): what the cockpit shows."""
-
-    account: str
-    model: str
-    status: Status = "healthy"
-    until: float = 0.0
-    reason: str = ""
-    cause: str = ""
-    failures: int = 0
-    probing_since: float | None = None
-
-    def resting(self, now: float) -> bool:
-        """Whether calls stay away now: resting, or one call is already looking whether it is well."""
-        if self.status == "healthy":
-            return False
-        if now < self.until:
-            return True
-        return self.probing_since is not None and now < self.probing_since + _PROBE_LIMIT
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A picked account and in words why it was picked; `healthy` when nothing is known against it."""
-
-    account: Account
-    why: str
-    healthy: bool
-
-
-class NoAccount(Exception):
-    """No account can serve this call now.
-
-    Attributes:
-        retry_at: when the first one recovers (seconds since the epoch); None when none will by itself.
-        states: what keeps each account away.
-    """
-
-    def __init__(self, message: str, retry_at: float | None, states: Sequence[State]) -> None:
-        super().__init__(message)
-        self.retry_at = retry_at
-        self.states = states
 
 
 class Pool:
@@ -180,7 +100,7 @@ class Pool:
         if not free:
             raise self._nothing(candidates, models, tried, wanted)
         choice = self._choose(free, stickiness, wanted)
-        states = self._known(choice.account.name, models[choice.account.name] or _ALL)
+        states = self._known(choice.account.name, models[choice.account.name] or ALL)
         unwell = [state for state in states if state.status != "healthy"]
         for state in unwell:
             state.probing_since = now
@@ -196,7 +116,7 @@ class Pool:
         times = []
         for account in self._candidates(wanted):
             name = model if isinstance(model, str) else model(account)
-            blocking = [state for state in self._known(account.name, name or _ALL) if state.resting(now)]
+            blocking = [state for state in self._known(account.name, name or ALL) if state.resting(now)]
             if blocking:
                 times.append(max(max(state.until, now) for state in blocking))
             elif not self._blocked(account, name, now):
@@ -222,7 +142,7 @@ class Pool:
             for state in self._known(account, model):
                 state.probing_since = None
             return
-        key = (account, _ALL if rest.whole_account else model)
+        key = (account, ALL if rest.whole_account else model)
         state = self._states.setdefault(key, State(*key))
         if state.status != "healthy" and now < state.until and state.probing_since is None:
             # Calls that were under way when the rest began: one event, not many. A longer hint still counts.
@@ -230,6 +150,7 @@ class Pool:
                 state.until = max(state.until, now + min(rest.hint, rest.ceiling))
             return
         state.failures += 1
+        state.repeat(rest.code, now)
         state.probing_since = None
         state.reason = rest.reason
         state.cause = rest.cause
@@ -242,6 +163,19 @@ class Pool:
             seconds = min(rest.seconds * 2 ** min(state.failures - 1, 20), longest)
         state.status = rest.status
         state.until = now + seconds
+
+    def insistence(self, account: str, model: str, code: str) -> tuple[int, float]:
+        """How often in a row the upstream has said this code before, and since how many seconds (upstream.md 9.6)."""
+        now = self._clock()
+        said = [state for state in self._known(account, model) if state.repeats and state.code == code]
+        return max(((state.repeats, now - state.since) for state in said), default=(0, 0.0))
+
+    def restore(self, states: Iterable[State]) -> None:
+        """Take over what an earlier process knew: rests that are not over, of accounts that are there."""
+        now = self._clock()
+        for state in states:
+            if state.account in self._accounts and state.until > now:
+                self._states.setdefault((state.account, state.model), state)
 
     def disable(self, account: str) -> None:
         """Take an account out by hand until `reset`."""
@@ -259,11 +193,11 @@ class Pool:
         rows = []
         for name in self._accounts:
             if name in self._disabled:
-                rows.append(State(name, _ALL, "disabled", reason="disabled by hand"))
+                rows.append(State(name, ALL, "disabled", reason="disabled by hand"))
                 continue
             known = [state for (account, _), state in self._states.items() if account == name]
-            if not any(state.model == _ALL for state in known):
-                rows.append(State(name, _ALL))
+            if not any(state.model == ALL for state in known):
+                rows.append(State(name, ALL))
             rows.extend(known)
         return [
             State(row.account, row.model, "healthy", 0.0, row.reason, row.cause, row.failures)
@@ -275,12 +209,12 @@ class Pool:
     def usable(self) -> bool:
         """Whether a call could be served now by any account, for models nothing is held against."""
         now = self._clock()
-        return any(not self._blocked(account, _ALL, now) for account in self._candidates(None))
+        return any(not self._blocked(account, ALL, now) for account in self._candidates(None))
 
     def next_recovery(self) -> float | None:
         """When the first resting account recovers; None when none rests."""
         now = self._clock()
-        times = [state.until for state in self._states.values() if state.resting(now) and state.model == _ALL]
+        times = [state.until for state in self._states.values() if state.resting(now) and state.model == ALL]
         return min(times, default=None)
 
     def _candidates(self, wanted: str | None) -> list[Account]:
@@ -290,7 +224,7 @@ class Pool:
         return accounts[:1] if self.strategy == "single" else accounts
 
     def _known(self, account: str, model: str) -> list[State]:
-        keys = dict.fromkeys(((account, _ALL), (account, model)))
+        keys = dict.fromkeys(((account, ALL), (account, model)))
         return [state for key in keys if (state := self._states.get(key))]
 
     def _blocked(self, account: Account, model: str | None, now: float) -> bool:

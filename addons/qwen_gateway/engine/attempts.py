@@ -8,11 +8,12 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Choice, NoAccount, Pool
-from qwen_gateway.codec.deltas import Fault
+from qwen_gateway.codec.deltas import Fault, Finish
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
 from qwen_gateway.engine.delivery import Delivery
@@ -47,6 +48,9 @@ class Encoder(Protocol):
             BadRequest: something in it cannot be sent and must not be dropped.
         """
 
+
+Failure = tuple[Verdict, Fault, Account]
+"""How an attempt ended."""
 
 Observe = Callable[[Exchange, Attempt], Awaitable[None]]
 """Told when an attempt starts (`ended` is None) and when it failed."""
@@ -110,39 +114,40 @@ class Attempts:
         """One choice of the answer, with as many attempts as it takes."""
         tried: dict[str, int] = {}
         used_up: set[str] = set()
-        last: tuple[Verdict, Fault, Account] | None = None
+        last: Failure | None = None
         waited_until = self._clock() + self.limits.wait
         made = 0
+        learned = False
         while True:
             choice = await self._pick(exchange, encoder, used_up, last, waited_until)
             account = choice.account
-            if made and not (choice.healthy and account.name not in tried) and not self._budget.withdraw():
+            failures = tried.get(account.name, 0)
+            if last is not None and not (choice.healthy and not failures) and not self._budget.withdraw():
                 self._release(account, encoder)
-                raise self._give_up(last)
-            made += 1
+                raise self._give_up(last, exchange, encoder)
+            if last is not None and last[2] is account:
+                await self._pause(account, encoder, failures)
             fault = await self._one(exchange, encoder, delivery, number, choice)
             if fault is None:
                 return
-            verdict = judge(fault)
-            if (ceiling := allowed_max_tokens(fault)) and self.ceilings.get(exchange.model) != ceiling:
-                self.ceilings[exchange.model] = ceiling  # learned: the same account may try again at once
-                made -= 1
+            if not learned and (ceiling := allowed_max_tokens(fault)):
+                learned = True  # the same account may try again at once, with no more than it can
+                self.ceilings[exchange.model] = ceiling
                 continue
-            last = (verdict, fault, account)
-            tried[account.name] = tried.get(account.name, 0) + 1
-            if verdict.retry == "no" or made >= self.limits.attempts:
-                raise self._give_up(last)
-            if verdict.retry == "elsewhere" or tried[account.name] >= 2:
+            made += 1
+            last = (judge(fault), fault, account)
+            tried[account.name] = failures + 1
+            if last[0].retry == "no" or made >= self.limits.attempts:
+                raise self._give_up(last, exchange, encoder)
+            if last[0].retry == "elsewhere" or tried[account.name] >= 2:
                 used_up.add(account.name)
-            elif len(self.pool.accounts) == 1:
-                await self._sleep(self._back_off(tried[account.name]))
 
     async def _pick(
         self,
         exchange: Exchange,
         encoder: Encoder,
         used_up: set[str],
-        last: tuple[Verdict, Fault, Account] | None,
+        last: Failure | None,
         waited_until: float,
     ) -> Choice:
         """The next account; waits for one that recovers soon."""
@@ -158,15 +163,11 @@ class Attempts:
                 now = self._clock()
                 recovery = problem.retry_at
                 if recovery is None or recovery > waited_until or now >= waited_until:
-                    if last is not None and (last[0].retry == "no" or not problem.states):
-                        raise self._give_up(last) from None
-                    error = error_of_states(problem, now)
                     if last is not None:
-                        raise self._give_up(last, error.retry_after) from None
-                    raise error from None
+                        raise self._give_up(last, exchange, encoder) from None
+                    raise error_of_states(problem, now) from None
                 await self._sleep(max(0.01, recovery - now) + random.uniform(0, 0.05))  # noqa: S311 - spreads a crowd
-                # Whoever was used up and rested may be tried again now.
-                used_up.clear()
+                used_up.clear()  # whoever rested meanwhile may be tried again
 
     async def _one(
         self, exchange: Exchange, encoder: Encoder, delivery: Delivery, number: int, choice: Choice
@@ -179,7 +180,10 @@ class Attempts:
             self._release(account, encoder)
             raise
         exchange.account, exchange.why, exchange.model = account.name, choice.why, encoded.model
+        if exchange.call.choices == 1:
+            exchange.notices.clear()  # what was changed for an account that failed is no news
         exchange.note(encoded.notices)
+        delivery.writer.rename(encoded.renamed)
         attempt = Attempt(
             number=len(exchange.attempts) + 1,
             account=account.name,
@@ -190,40 +194,50 @@ class Attempts:
             body=encoded.body,
         )
         exchange.attempts.append(attempt)
-        if self.observe:
-            await self.observe(exchange, attempt)
-        reception = Reception(self._transport, self.limits, exchange, delivery, number)
+        well = partial(self.pool.succeeded, account.name, encoded.model)
+        reception = Reception(self._transport, self.limits, exchange, delivery, number, well=well)
         settled = False
         try:
+            if self.observe:
+                await self.observe(exchange, attempt)
             fault = await reception.receive(account, encoded, attempt)
             settled = True
         finally:
+            attempt.ended = self._clock()
             if not settled:  # cancelled, or a fault of our own: the account is not to blame
                 self.pool.failed(account.name, encoded.model, None)
-                attempt.ended = time.time()
-        attempt.ended = time.time()
         if fault is None:
-            self.pool.succeeded(account.name, encoded.model)
             return None
         verdict = judge(fault)
         attempt.fault, attempt.verdict = fault, verdict.name
         self.pool.failed(account.name, encoded.model, rest_of(verdict, fault, self._clock()))
         if self.observe:
             await self.observe(exchange, attempt)
-        if attempt.shown:
-            raise Broken(fault)
-        return fault
+        if not attempt.shown:
+            return fault
+        if verdict.name == "content":  # what was said stands; OpenAI has a reason for such an end (upstream.md 6)
+            await delivery.write([Finish("content_filter", number)])
+            return None
+        raise Broken(fault)
 
     def _release(self, account: Account, encoder: Encoder) -> None:
         """The account was picked but not used."""
         self.pool.failed(account.name, encoder.model_of(account) or "", None)
 
-    def _give_up(self, last: tuple[Verdict, Fault, Account] | None, retry_after: float | None = None) -> OpenAIError:
-        assert last is not None
-        verdict, fault, account = last
-        return error_of(verdict, fault, account=account, retry_after=retry_after)
+    async def _pause(self, account: Account, encoder: Encoder, failures: int) -> None:
+        """Before the same account is tried again: exponential, with jitter between half and whole."""
+        try:
+            base: float = self.limits.back_off * 2 ** (failures - 1)
+            await self._sleep(base * random.uniform(0.5, 1.0))  # noqa: S311 - spreads a crowd, guards nothing
+        except asyncio.CancelledError:
+            self._release(account, encoder)
+            raise
 
-    def _back_off(self, failures: int) -> float:
-        """Exponential with full jitter between half and whole."""
-        base: float = self.limits.back_off * 2 ** (failures - 1)
-        return base * random.uniform(0.5, 1.0)  # noqa: S311 - spreads a crowd, guards nothing
+    def _give_up(self, last: Failure, exchange: Exchange, encoder: Encoder) -> OpenAIError:
+        """The error of the last attempt, with the time of the first recovery."""
+        verdict, fault, account = last
+        retry_after = None
+        if verdict.retry != "no":
+            recovery = self.pool.recovery(encoder.model_of, wanted=exchange.wanted_account)
+            retry_after = None if recovery is None else max(1.0, recovery - self._clock())
+        return error_of(verdict, fault, account=account, retry_after=retry_after)

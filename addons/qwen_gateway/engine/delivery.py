@@ -63,6 +63,7 @@ class Delivery:
         self._ended = ended
         self._lock = asyncio.Lock()
         self._begun = False
+        self._over = False
         self._beats: set[asyncio.Task[None]] = set()
         self._watchdog: Watchdog | None = None
         if exchange.call.stream:
@@ -81,6 +82,7 @@ class Delivery:
         last = self.writer.end()
         self._exchange.end("finished")
         async with self._lock:
+            self._over = True
             if self._exchange.call.stream:
                 if not self._begun:
                     await self._begin()
@@ -98,6 +100,7 @@ class Delivery:
         self._exchange.usage = self.writer.usage
         self._exchange.end("failed", error)
         async with self._lock:
+            self._over = True
             if self._begun:
                 # The event says that the answer failed. Cutting the connection as well would lose it: fetch() in Node
                 # throws away what it has not handed out when a body breaks off.
@@ -114,11 +117,15 @@ class Delivery:
         """No more comments; called when the exchange ends in whatever way."""
         if self._watchdog is not None:
             self._watchdog.stop()
+        for beat in self._beats:
+            beat.cancel()
 
     async def _send(self, data: bytes) -> None:
         if self._watchdog is not None:
             self._watchdog.touch()
         async with self._lock:
+            if self._over:
+                return  # a comment that waited for the last bytes to go out
             if not self._begun:
                 await self._begin()
             await self._client.send(data)

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Pool, Strategy
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.attempts import Attempts, Broken, Encoder
+from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
 from qwen_gateway.engine.delivery import Client, Delivery, Headers
@@ -25,14 +27,36 @@ logger = logging.getLogger(__name__)
 
 
 class Engine:
-    """Everything between a parsed call and its answer. Needs no event loop yet; `configure` may be repeated."""
+    """Everything between a parsed call and its answer. Needs no event loop yet; `configure` may be repeated.
 
-    def __init__(self) -> None:
-        self.pool = Pool([])
-        self.limits = Limits()
-        self.transport: Transport = AiohttpTransport()
+    Args:
+        transport: the way to the upstreams until `configure` chooses one.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        transport: Transport | None = None,
+        *,
+        limits: Limits | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.pool = Pool([], clock=clock)
+        self.limits = limits or Limits()
+        self.transport: Transport = transport or AiohttpTransport()
         self.catalogue = Catalogue(self.transport, keep=3600)
-        self.attempts = Attempts(self.pool, self.transport, self.limits)
+        self._sleep, self._clock = sleep, clock
+        self._budget = RetryBudget()
+        self._ways: tuple[object, ...] = ()
+        self._kept: float | None = None
+        self._retired: list[Transport] = []
+        self.attempts = self._make_attempts()
+
+    def _make_attempts(self) -> Attempts:
+        return Attempts(
+            self.pool, self.transport, self.limits, budget=self._budget, sleep=self._sleep, clock=self._clock
+        )
 
     def configure(
         self,
@@ -51,13 +75,17 @@ class Engine:
         """
         self.pool.strategy = strategy
         self.limits = limits
-        kind = HttpxTransport if http2 else AiohttpTransport
-        transport: Transport = kind(connect_timeout=connect_timeout, ca_bundle=ca_bundle)
-        self.transport = transport
-        self.catalogue = Catalogue(transport, keep=models_cache)
+        ways = (connect_timeout, ca_bundle, http2)
+        if ways != self._ways:
+            kind = HttpxTransport if http2 else AiohttpTransport
+            transport = kind(connect_timeout=connect_timeout, ca_bundle=ca_bundle)
+            self._retired.append(self.transport)
+            self.transport, self._ways, self._kept = transport, ways, None
+        if models_cache != self._kept:
+            self.catalogue, self._kept = Catalogue(self.transport, keep=models_cache), models_cache
         observe, ceilings = self.attempts.observe, self.attempts.ceilings
-        self.attempts = Attempts(self.pool, transport, limits, observe=observe)
-        self.attempts.ceilings = ceilings
+        self.attempts = self._make_attempts()
+        self.attempts.observe, self.attempts.ceilings = observe, ceilings
 
     def use(self, accounts: list[Account]) -> None:
         """Take a new list of accounts."""
@@ -112,4 +140,6 @@ class Engine:
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
-        await self.transport.aclose()
+        for transport in (*self._retired, self.transport):
+            await transport.aclose()
+        self._retired.clear()

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from qwen_auth.account import Account
-from qwen_gateway.codec.deltas import CONTENT, Begin, Delta, Extra, Fault, Finish, Refusal, Text, Thought, ToolCall
+from qwen_gateway.codec.deltas import CONTENT, Begin, Delta, Fault, Finish
 from qwen_gateway.engine.delivery import Delivery
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import Answer, Transport, TransportFault
@@ -24,16 +25,26 @@ class Reception:
 
     Args:
         number: which of several choices the answer becomes.
+        well: told with the first content that the account serves again.
     """
 
     def __init__(
-        self, transport: Transport, limits: Limits, exchange: Exchange, delivery: Delivery, number: int
+        self,
+        transport: Transport,
+        limits: Limits,
+        exchange: Exchange,
+        delivery: Delivery,
+        number: int,
+        *,
+        well: Callable[[], None] = lambda: None,
     ) -> None:
         self._transport = transport
         self._limits = limits
         self._exchange = exchange
         self._delivery = delivery
         self._number = number
+        self._well = well
+        self._begun = False
 
     async def receive(self, account: Account, encoded: Encoded, attempt: Attempt) -> Fault | None:
         """Send the request and deliver the answer; None when that went well."""
@@ -59,10 +70,14 @@ class Reception:
         except TransportFault as problem:
             return Fault(0, "", problem.message, origin=problem.origin)
         except TimeoutError:
-            if attempt.shown:
+            if answer is not None and answer.status >= 300:  # the body of an error never came; its status says enough
+                return fault_of_response(answer.status, answer.headers, b"")
+            if self._begun:
                 said = f"the answer fell silent for {self._limits.idle:g} s (qwen_idle_timeout)"
-            else:
+            elif encoded.stream:
                 said = f"no content within {patience:g} s (qwen_first_timeout)"
+            else:
+                said = f"no answer within {patience:g} s (qwen_whole_timeout)"
             return Fault(0, "", said, origin="timeout")
         finally:
             if answer is not None:
@@ -71,7 +86,8 @@ class Reception:
     async def _pass_on(
         self, encoded: Encoded, attempt: Attempt, answer: Answer, timer: asyncio.Timeout
     ) -> Fault | None:
-        """Decode and deliver; what comes before the first content is held back."""
+        """Decode and deliver. What comes before the first content is held back; all of it, for a client that gets one
+        object: until that is whole another attempt may make it."""
         decoder = encoded.decoder()
         held: list[Delta] = []
         idle = self._limits.idle
@@ -80,41 +96,48 @@ class Reception:
         async for chunk in answer.chunks():
             deltas = decoder.feed(chunk)
             if attempt.shown:
-                if loop.time() - armed > idle / 20:  # not with each chunk: a timer is dearer than a chunk
-                    armed = loop.time()
-                    timer.reschedule(armed + idle)
+                if deltas:
+                    await self._delivery.write(for_choice(deltas, self._number))
             else:
-                if len(attempt.answer) < ERROR_BODY_LIMIT:
+                if not self._begun and len(attempt.answer) < ERROR_BODY_LIMIT:
                     attempt.answer += chunk
-                held.extend(deltas)
-                if fault := fault_in(held):
-                    return fault
-                if not any(isinstance(delta, OPENS) for delta in held):
-                    continue
-                deltas, held = held, []
-                self._open(attempt)
+                if deltas:
+                    held.extend(deltas)
+                    if fault := fault_in(deltas):
+                        return fault
+                    if not self._begun and any(isinstance(delta, OPENS) for delta in deltas):
+                        self._begin()
+                    if self._begun and self._exchange.call.stream:
+                        await self._show(held, attempt)
+                        held = []
+            if self._begun and loop.time() - armed > idle / 20:  # not with each chunk: a timer is dearer than a chunk
                 armed = loop.time()
                 timer.reschedule(armed + idle)
-            if deltas:
-                await self._delivery.write(for_choice(deltas, self._number))
-                if fault := fault_in(deltas):
-                    return fault
+            if attempt.shown and deltas and (fault := fault_in(deltas)):
+                return fault
             if decoder.done:
                 break
-        held.extend(decoder.close())
-        fault = fault_in(held)
+        last = decoder.close()
+        fault = fault_in(last)
         if fault and not attempt.shown:
             return fault
-        self._open(attempt)
         timer.reschedule(None)
-        await self._delivery.write(for_choice(held, self._number))
+        self._begin()
+        await self._show(held + last, attempt)
         return fault
 
-    def _open(self, attempt: Attempt) -> None:
+    def _begin(self) -> None:
+        """The upstream serves: others need not wait for the end of this answer to know."""
+        if not self._begun:
+            self._begun = True
+            self._well()
+
+    async def _show(self, deltas: list[Delta], attempt: Attempt) -> None:
         """The client sees this attempt from now on."""
         attempt.shown = True
         attempt.answer = b""
         self._exchange.first_byte = self._exchange.first_byte or time.time()
+        await self._delivery.write(for_choice(deltas, self._number))
 
 
 def fault_in(deltas: list[Delta]) -> Fault | None:
@@ -129,7 +152,7 @@ def for_choice(deltas: list[Delta], number: int) -> list[Delta]:
     """The deltas of a call that asked for one answer, as the `number`th of several; only the first one introduces."""
     if number:
         for delta in deltas:
-            if isinstance(delta, Text | Thought | Refusal | ToolCall | Extra | Finish):
+            if not isinstance(delta, Begin | Fault):
                 delta.choice = number
         return [delta for delta in deltas if not isinstance(delta, Begin)]
     return deltas

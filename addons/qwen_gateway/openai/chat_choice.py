@@ -95,6 +95,11 @@ class ChatAnswer(ABC):
         """What the upstream reported, summed over choices; None until it did."""
         return usages.add(list(self._usages.values())) if self._usages else None
 
+    def rename(self, renamed: Mapping[str, str]) -> None:
+        """The upstream's name of a tool → the client's; known when the call was encoded for an account."""
+        for choice in self._choices:
+            choice.shaper.renamed = renamed
+
     def write(self, deltas: Iterable[Delta]) -> bytes:
         """Take deltas; what they make visible, empty when that is nothing."""
         out: list[bytes] = []

@@ -37,7 +37,7 @@ class ToolCallShaper:
     """
 
     def __init__(self, renamed: Mapping[str, str], *, only_first: bool = False) -> None:
-        self._renamed = renamed
+        self.renamed = renamed
         self._only_first = only_first
         self._calls: dict[int, _Call] = {}  # by the upstream's index; ours has no gaps
         self._ids: set[str] = set()
@@ -79,7 +79,7 @@ class ToolCallShaper:
         call_id = call.id if call.id and call.id not in self._ids else mint_id()
         self._ids.add(call_id)
         call.empty = not call.held.strip()
-        return ToolCall(call.number, call.held, call_id, self._renamed.get(piece.name, piece.name), piece.choice)
+        return ToolCall(call.number, call.held, call_id, self.renamed.get(piece.name, piece.name), piece.choice)
 
 
 def freeform_input(arguments: str) -> str:
