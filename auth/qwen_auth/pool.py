@@ -297,7 +297,7 @@ class Pool:
                 until = max(max(state.until, now + 1.0) for state in blocking)
                 times.append(until)
                 worst = max(blocking, key=lambda state: state.until)
-                why = worst.reason or "another call is probing it"
+                why = worst.reason if now < worst.until else "another call is probing whether it is well again"
                 reasons.append(f"'{account.name}' is {worst.status} for {max(1, round(until - now))} s ({why})")
             elif account.name in tried:
                 reasons.append(f"'{account.name}' was tried")
