@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -208,7 +209,13 @@ class Mitm:
             "Addon error",
             "mitmproxy has crashed",
         )
-        return [line for line in self.log.splitlines() if any(word in line for word in words)]
+        lines = self.log.splitlines()
+        return [
+            line
+            for before, line in pairwise(["", *lines])
+            # mitmproxy's views tell in the debug log what they could not show.
+            if any(word in line for word in words) and "Contentview" not in before
+        ]
 
     def __enter__(self) -> Self:
         return self.start()
