@@ -11,7 +11,7 @@ from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.simulator.faults import FAULTS
 from qwen_gateway.simulator.faults import errors as error_faults
 from qwen_gateway.upstreams.error_body import fault_of_response
-from qwen_gateway.upstreams.faults import ROWS, allowed_max_tokens, judge
+from qwen_gateway.upstreams.faults import ROWS, Case, allowed_max_tokens, judge
 
 CLASSES = {
     # upstream.md 4.6
@@ -277,9 +277,13 @@ def test_every_row_has_a_source_and_looks_for_something() -> None:
         assert row.codes or row.text or row.statuses or row.origins
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.verdict}: {row.source}")
+PLAIN = [row for row in ROWS if not any(getattr(row, name, None) for name in ("flavours", "renewed", "repeats"))]
+"""Rows that look at nothing but the fault."""
+
+
+@pytest.mark.parametrize("row", PLAIN, ids=lambda row: f"{row.verdict}: {row.source}")
 def test_no_row_is_shadowed_by_those_above_it(row: object) -> None:
-    assert judge(example(row)).name == row.verdict  # type: ignore[attr-defined]
+    assert judge(example(row), case(row)).name == row.verdict  # type: ignore[attr-defined]
 
 
 WORDS = {
@@ -304,3 +308,53 @@ def example(row: object) -> Fault:
     code = min(row.codes, default="")  # type: ignore[attr-defined]
     status = min(row.statuses, default=0)  # type: ignore[attr-defined]
     return Fault(status, code, message, origin=min(row.origins, default="status"))  # type: ignore[attr-defined]
+
+
+def case(row: object) -> Case:
+    """What must be known beside it."""
+    prompt = b"word " * row.tokens  # type: ignore[attr-defined]
+    flavour = min(row.flavours, default="")  # type: ignore[attr-defined]
+    return Case(flavour, prompt, row.renewed, row.repeats, row.lasting)  # type: ignore[attr-defined]
+
+
+EXPIRED = Fault(401, "invalid_api_key", "invalid access token or token expired")
+USED_UP = Fault(429, "insufficient_quota", "Free allocated quota exceeded.")
+AMBIGUOUS = Fault(429, "insufficient_quota", "You exceeded your current quota, please check your plan.")
+GAVE_UP = Fault(504, "", "stream timeout")
+PORTAL = Case("portal")
+HUGE = b"word " * 120_000
+
+
+@pytest.mark.parametrize(
+    ("fault", "known", "verdict"),
+    [
+        # upstream.md 2.12: refresh once, repeat once; then it is the closed tier
+        (EXPIRED, PORTAL, "auth_expired"),
+        (EXPIRED, Case("portal", renewed=True), "discontinued"),
+        (EXPIRED, Case("coding-plan"), "wrong_plan"),
+        (EXPIRED, Case("coding-plan", renewed=True), "wrong_plan"),
+        (Fault(401, "", "Unauthorized"), PORTAL, "auth_expired"),
+        (Fault(0, "invalid_api_key", EXPIRED.message), PORTAL, "auth_expired"),
+        (Fault(401, "invalid_api_key", "Incorrect API key provided."), PORTAL, "auth_dead"),
+        # the day is over for this account; the same words mean one model's free quota elsewhere
+        (USED_UP, PORTAL, "quota_day"),
+        (Fault(403, "insufficient_quota", USED_UP.message), PORTAL, "quota_day"),
+        (USED_UP, Case("dashscope"), "quota_free"),
+        # upstream.md 9.6: at first a throttle, after minutes a quota
+        (AMBIGUOUS, PORTAL, "throttle_tokens"),
+        (AMBIGUOUS, Case("portal", repeats=2, lasting=900), "throttle_tokens"),
+        (AMBIGUOUS, Case("portal", repeats=9, lasting=299), "throttle_tokens"),
+        (AMBIGUOUS, Case("portal", repeats=3, lasting=300), "quota_repeated"),
+        (AMBIGUOUS, Case("dashscope", repeats=3, lasting=300), "quota_repeated"),
+        (Fault(429, "Throttling", "slow down"), Case("portal", repeats=9, lasting=900), "throttle"),
+        # upstream.md 2.10: more than 130,000 tokens hang
+        (GAVE_UP, Case("portal", HUGE), "context"),
+        (GAVE_UP, Case("portal", b"word " * 1_000), "timeout"),
+        (GAVE_UP, Case("dashscope", HUGE), "timeout"),
+        (GAVE_UP, Case("portal", b'"data:image/png;base64,' + b"A" * 900_000 + b'"'), "timeout"),
+        (Fault(400, "invalid_parameter_error", "bad request"), PORTAL, "bad_request"),
+        (Fault(504, "", "504 Gateway Time-out alibaba-ga"), PORTAL, "timeout"),
+    ],
+)
+def test_what_is_known_beside_the_fault_decides_too(fault: Fault, known: Case, verdict: str) -> None:
+    assert judge(fault, known).name == verdict

@@ -58,7 +58,7 @@ class Catalogue:
         self, transport: Transport, *, keep: float, timeout: float = 5.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._transport = transport
-        self.keep = keep
+        self._keep = keep
         self._timeout = timeout
         self._clock = clock
         self._lists: dict[str, _Cached] = {}
@@ -98,9 +98,9 @@ class Catalogue:
     async def _read(self, account: Account) -> None:
         models = await self._fetch(account)
         if models is not None:
-            self._lists[account.name] = _Cached(models, self._clock() + self.keep)
+            self._lists[account.name] = _Cached(models, self._clock() + self._keep)
         elif cached := self._lists.get(account.name):
-            cached.until = self._clock() + min(RETRY, self.keep)
+            cached.until = self._clock() + min(RETRY, self._keep)
             cached.stale = True
         else:
             self._failed[account.name] = self._clock() + RETRY

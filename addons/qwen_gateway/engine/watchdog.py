@@ -36,6 +36,8 @@ class Watchdog:
         silence = self._loop.time() - self._last
         if silence + 0.001 >= wanted:
             self._beat()
+            if self._timer is None:
+                return  # the beat ended it
             self._last = self._loop.time()
             silence = 0.0
             wanted = self._pause
