@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -17,12 +18,13 @@ from qwen_gateway.codec.deltas import Fault, Finish
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
 from qwen_gateway.engine.delivery import Delivery
+from qwen_gateway.engine.judging import Judge, Renewal, token_of
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.reception import Reception
 from qwen_gateway.engine.transport import Transport
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.openai.errors import BadRequest, OpenAIError, UpstreamError
-from qwen_gateway.upstreams.faults import allowed_max_tokens, judge
+from qwen_gateway.upstreams.faults import allowed_max_tokens
 from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.verdicts import Verdict
 
@@ -30,8 +32,9 @@ from qwen_gateway.upstreams.verdicts import Verdict
 class Broken(Exception):
     """The answer failed after the client had seen some of it."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, verdict: Verdict, fault: Fault) -> None:
         super().__init__(fault.message)
+        self.verdict = verdict
         self.fault = fault
 
 
@@ -71,11 +74,13 @@ class Attempts:
         *,
         budget: RetryBudget | None = None,
         observe: Observe | None = None,
+        renewal: Renewal | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.pool = pool
         self.limits = limits
+        self.judge = Judge(pool, renewal)
         self._transport = transport
         self._budget = budget or RetryBudget()
         self.observe = observe
@@ -118,8 +123,11 @@ class Attempts:
         waited_until = self._clock() + self.limits.wait
         made = 0
         learned = False
+        renewed: set[str] = set()
+        again: Choice | None = None
         while True:
-            choice = await self._pick(exchange, encoder, used_up, last, waited_until)
+            choice = again or await self._pick(exchange, encoder, used_up, last, waited_until)
+            again = None
             account = choice.account
             failures = tried.get(account.name, 0)
             if last is not None and not (choice.healthy and not failures) and not self._budget.withdraw():
@@ -127,19 +135,24 @@ class Attempts:
                 raise self._give_up(last, exchange, encoder)
             if last is not None and last[2] is account:
                 await self._pause(account, encoder, failures)
-            fault = await self._one(exchange, encoder, delivery, number, choice)
-            if fault is None:
+            failed = await self._one(exchange, encoder, delivery, number, choice, renewed=account.name in renewed)
+            if failed is None:
                 return
+            verdict, fault = failed
+            if verdict.retry == "renewed" and account.name not in renewed:
+                renewed.add(account.name)  # the client need not know
+                again = replace(choice, why=f"{choice.why}; its login was renewed")
+                continue
             if not learned and (ceiling := allowed_max_tokens(fault)):
                 learned = True  # the same account may try again at once, with no more than it can
                 self.ceilings[exchange.model] = ceiling
                 continue
             made += 1
-            last = (judge(fault), fault, account)
+            last = (verdict, fault, account)
             tried[account.name] = failures + 1
-            if last[0].retry == "no" or made >= self.limits.attempts:
+            if verdict.retry == "no" or made >= self.limits.attempts:
                 raise self._give_up(last, exchange, encoder)
-            if last[0].retry == "elsewhere" or tried[account.name] >= 2:
+            if verdict.retry == "elsewhere" or tried[account.name] >= 2:
                 used_up.add(account.name)
 
     async def _pick(
@@ -170,8 +183,15 @@ class Attempts:
                 used_up.clear()  # whoever rested meanwhile may be tried again
 
     async def _one(
-        self, exchange: Exchange, encoder: Encoder, delivery: Delivery, number: int, choice: Choice
-    ) -> Fault | None:
+        self,
+        exchange: Exchange,
+        encoder: Encoder,
+        delivery: Delivery,
+        number: int,
+        choice: Choice,
+        *,
+        renewed: bool,
+    ) -> tuple[Verdict, Fault] | None:
         """One attempt; None when the answer was delivered."""
         account = choice.account
         try:
@@ -198,27 +218,49 @@ class Attempts:
         reception = Reception(self._transport, self.limits, exchange, delivery, number, well=well)
         settled = False
         try:
-            if self.observe:
-                await self.observe(exchange, attempt)
-            fault = await reception.receive(account, encoded, attempt)
+            failed = await self._talk(account, encoded, exchange, attempt, reception, renewed=renewed)
             settled = True
         finally:
             attempt.ended = self._clock()
             if not settled:  # cancelled, or a fault of our own: the account is not to blame
                 self.pool.failed(account.name, encoded.model, None)
-        if fault is None:
+        if failed is None:
             return None
-        verdict = judge(fault)
+        verdict, fault = failed
         attempt.fault, attempt.verdict = fault, verdict.name
-        self.pool.failed(account.name, encoded.model, rest_of(verdict, fault, self._clock()))
+        self.pool.failed(account.name, encoded.model, rest_of(verdict, fault, self._clock(), self.limits.day))
         if self.observe:
             await self.observe(exchange, attempt)
         if not attempt.shown:
-            return fault
+            return verdict, fault
         if verdict.name == "content":  # what was said stands; OpenAI has a reason for such an end (upstream.md 6)
             await delivery.write([Finish("content_filter", number)])
             return None
-        raise Broken(fault)
+        raise Broken(verdict, fault)
+
+    async def _talk(
+        self,
+        account: Account,
+        encoded: Encoded,
+        exchange: Exchange,
+        attempt: Attempt,
+        reception: Reception,
+        *,
+        renewed: bool,
+    ) -> tuple[Verdict, Fault] | None:
+        """Have fresh credentials, send, receive; what went wrong is judged."""
+        fault = await self.judge.ready(account)
+        if fault is not None:
+            return await self.judge(fault, account, encoded, "", renewed=renewed)
+        attempt.url = account.endpoint + encoded.path  # a fresh token may be for another host (upstream.md 2.7)
+        if self.observe:
+            await self.observe(exchange, attempt)
+        token = token_of(account)
+        fault = await reception.receive(account, encoded, attempt)
+        if fault is None:
+            return None
+        attempt.ended = self._clock()
+        return await self.judge(fault, account, encoded, token, renewed=renewed)
 
     def _release(self, account: Account, encoder: Encoder) -> None:
         """The account was picked but not used."""

@@ -1,12 +1,13 @@
 """From a verdict to what follows: a rest for the account, an error for the client."""
 
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, tzinfo
 
 from qwen_auth.account import Account
 from qwen_auth.errors import AuthError
 from qwen_auth.plans import explain_mismatch
 from qwen_auth.pool import NoAccount, Rest, Status
+from qwen_auth.windows import DAY, WEEK
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.openai.errors import OpenAIError, UpstreamError
 from qwen_gateway.upstreams.verdicts import VERDICTS, Verdict
@@ -22,12 +23,23 @@ STATUSES: dict[str, Status] = {
 TRANSIENT = frozenset({"overload", "unreachable", "torn", "malformed", "silence", "busy", "path"})
 """Verdicts that say little about the account: one alone does not take the only account out of service."""
 
+TOLD = frozenset({"discontinued"})
+"""Verdicts whose advice matters more than when the account is tried again."""
+
+OURS = frozenset({"login", "renewal"})
+"""Origins of faults whose words are our own."""
+
 SOON = 5.0
 """Seconds: when an account is back that soon, the client's own library may as well wait and try again."""
 
 
-def rest_of(verdict: Verdict, fault: Fault, now: float) -> Rest | None:
-    """What the failure does to its account; None when it is not to blame. `now` is in seconds since the epoch."""
+def rest_of(verdict: Verdict, fault: Fault, now: float, day: tzinfo = UTC) -> Rest | None:
+    """What the failure does to its account; None when it is not to blame.
+
+    Args:
+        now: seconds since the epoch.
+        day: the zone whose midnight ends a day's quota.
+    """
     if verdict.effect == "none":
         return None
     return Rest(
@@ -35,24 +47,20 @@ def rest_of(verdict: Verdict, fault: Fault, now: float) -> Rest | None:
         verdict.rest,
         verdict.ceiling,
         longest=verdict.longest or None,
-        hint=fault.retry_after if fault.retry_after is not None else until_reset(fault, now),
+        hint=fault.retry_after if fault.retry_after is not None else until_reset(verdict, fault, now, day),
         whole_account=verdict.whole_account,
         transient=verdict.name in TRANSIENT,
         reason=f"{verdict.name}: {fault.message[:200]}",
         cause=verdict.name,
+        code=fault.code.lower(),
     )
 
 
-CHINA = timezone(timedelta(hours=8))
-
-
-def until_reset(fault: Fault, now: float) -> float | None:
-    """Seconds until the window that the message names begins anew; None where nobody can know (upstream.md 4.7)."""
-    if "week allocated quota" not in fault.message.lower():
-        return None
-    here = datetime.fromtimestamp(now, CHINA)
-    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
-    return (midnight + timedelta(days=7 - here.weekday())).timestamp() - now
+def until_reset(verdict: Verdict, fault: Fault, now: float, day: tzinfo = UTC) -> float | None:
+    """Seconds until the window of the quota begins anew; None where nobody can know (upstream.md 2.13, 4.7)."""
+    window = DAY if verdict.name == "quota_day" else WEEK if "week allocated quota" in fault.message.lower() else None
+    reset = window.reset(now, day) if window else None
+    return reset - now if reset is not None else None
 
 
 def error_of(
@@ -60,7 +68,7 @@ def error_of(
 ) -> OpenAIError:
     """What the client is told when no attempt is left."""
     said = fault.message or f"HTTP {fault.status}"
-    message = f"Upstream: {said}"
+    message = said[0].upper() + said[1:] if fault.origin in OURS else f"Upstream: {said}"
     if not message.endswith((".", "!", "?")):
         message += "."
     advice = verdict.advice
@@ -99,6 +107,8 @@ def error_of_states(problem: NoAccount, now: float | None = None) -> OpenAIError
     message = message[0].upper() + message[1:] + "."
     if retry_after is not None:
         message += f" Please try again in {round(retry_after + 0.499)}s."
+    if verdict is not None and verdict.name in TOLD:
+        message += f" {verdict.advice}"
     if verdict is None:
         return UpstreamError(
             message, status=503, code="no_account", retry_after=retry_after, should_retry=retry_after is not None

@@ -14,6 +14,7 @@ from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
 from qwen_gateway.engine.delivery import Client, Delivery, Headers
 from qwen_gateway.engine.httpx_transport import HttpxTransport
+from qwen_gateway.engine.judging import Renewal
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import Transport
 from qwen_gateway.exchange import Exchange
@@ -21,7 +22,6 @@ from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_stream import ChatStream
 from qwen_gateway.openai.errors import OpenAIError
-from qwen_gateway.upstreams.faults import judge
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +51,18 @@ class Engine:
         self._ways: tuple[object, ...] = ()
         self._kept: float | None = None
         self._retired: list[Transport] = []
+        self._renewal: Renewal | None = None
         self.attempts = self._make_attempts()
 
     def _make_attempts(self) -> Attempts:
         return Attempts(
-            self.pool, self.transport, self.limits, budget=self._budget, sleep=self._sleep, clock=self._clock
+            self.pool,
+            self.transport,
+            self.limits,
+            budget=self._budget,
+            renewal=self._renewal,
+            sleep=self._sleep,
+            clock=self._clock,
         )
 
     def configure(
@@ -91,6 +98,10 @@ class Engine:
         """Take a new list of accounts."""
         self.pool.replace(accounts)
 
+    def renew_with(self, renewal: Renewal) -> None:
+        """Whom to ask for fresh tokens of logins."""
+        self._renewal = self.attempts.judge.renewal = renewal
+
     async def serve(
         self,
         exchange: Exchange,
@@ -123,7 +134,7 @@ class Engine:
         except OpenAIError as error:
             await delivery.fail(error)
         except Broken as broken:
-            await delivery.fail(error_of(judge(broken.fault), broken.fault))
+            await delivery.fail(error_of(broken.verdict, broken.fault))
         except asyncio.CancelledError:
             exchange.end("cancelled")
             raise

@@ -1,6 +1,7 @@
 """Time limits and counts of an exchange, all of them options of the operator."""
 
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Limits:
         hold: how long headers wait for the first content.
         keep_alive: silence after which a stream gets a comment.
         wait: how long a call waits for an account that recovers soon.
+        day: the zone whose midnight ends a day's quota (upstream.md 9.7).
         back_off: before the second attempt with the same account; doubled with each further one.
     """
 
@@ -28,3 +30,4 @@ class Limits:
     keep_alive: float = 15.0
     wait: float = 8.0
     back_off: float = 0.5
+    day: tzinfo = UTC

@@ -1,7 +1,8 @@
 """Which class a fault belongs to: rows tried in order, the first match decides.
 
 Sources: upstream.md 4.5–4.7 (DashScope and its plans), 4.13 (vLLM, Ollama, OpenRouter), 2.12 (portal), 6 and 9.6. A row
-matches when every column it fills matches: `codes` (any letter case, blanks as `_`), `text` (searched in the message), `statuses`.
+matches when every column it fills matches: `codes` (any letter case, blanks as `_`), `text` (searched in the message),
+`statuses`, and what is known beside the fault (`Case`).
 """
 
 import re
@@ -9,6 +10,32 @@ from dataclasses import dataclass
 
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.upstreams.verdicts import VERDICTS, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known beside the fault itself.
+
+    Attributes:
+        flavour: of the account.
+        prompt: the body that was sent.
+        renewed: the account's token had been granted just before, so that its age is not the matter.
+        repeats, lasting: how often in a row the upstream had said the same code before, and for how many seconds.
+    """
+
+    flavour: str = ""
+    prompt: bytes = b""
+    renewed: bool = False
+    repeats: int = 0
+    lasting: float = 0.0
+
+
+_PICTURE = re.compile(rb"data:[\w/+.;=-]*;base64,[\w/+=]*")
+
+
+def tokens_of(prompt: bytes) -> int:
+    """About how many tokens a body has; only good for telling a huge one from others. Pictures do not count."""
+    return len(_PICTURE.sub(b"", prompt)) // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +48,23 @@ class Row:
     text: re.Pattern[str] | None = None
     statuses: frozenset[int] = frozenset()
     origins: frozenset[str] = frozenset()
+    flavours: frozenset[str] = frozenset()
+    renewed: bool = False
+    tokens: int = 0
+    repeats: int = 0
+    lasting: float = 0.0
 
-    def matches(self, fault: Fault) -> bool:
+    def matches(self, fault: Fault, case: Case) -> bool:
         return (
             (not self.codes or fault.code.lower().replace(" ", "_") in self.codes)
             and (self.text is None or self.text.search(fault.message) is not None)
             and (not self.statuses or fault.status in self.statuses)
             and (not self.origins or fault.origin in self.origins)
+            and (not self.flavours or case.flavour in self.flavours)
+            and (not self.renewed or case.renewed)
+            and case.repeats >= self.repeats
+            and case.lasting >= self.lasting
+            and (not self.tokens or tokens_of(case.prompt) > self.tokens)
         )
 
 
@@ -39,8 +76,16 @@ def row(
     text: str = "",
     statuses: tuple[int, ...] = (),
     origins: str = "",
+    flavours: str = "",
+    renewed: bool = False,
+    tokens: int = 0,
+    repeats: int = 0,
+    lasting: float = 0.0,
 ) -> Row:
-    """A row from readable columns: `codes` and `origins` are words, `text` a pattern in any letter case."""
+    """A row from readable columns: `codes`, `origins` and `flavours` are words, `text` a pattern in any letter case.
+
+    `renewed`, `tokens`, `repeats` and `lasting` ask the `Case`: a fresh login, at least so much of the others.
+    """
     return Row(
         verdict,
         source,
@@ -48,14 +93,22 @@ def row(
         re.compile(text, re.IGNORECASE) if text else None,
         frozenset(statuses),
         frozenset(origins.split()),
+        frozenset(flavours.split()),
+        renewed,
+        tokens,
+        repeats,
+        lasting,
     )
 
+
+_EXPIRED = r"invalid access token|token expired"
 
 ROWS = (
     # What is wrong with the call comes first: such faults never touch an account.
     row("context", "upstream.md 4.3", text=r"range of input length"),
     row("context", "upstream.md 4.13 vLLM", text=r"maximum context length|context length exceeded|input is too long"),
     row("context", "OpenRouter, OpenAI", codes="context_length_exceeded ContextLengthExceeded"),
+    row("context", "upstream.md 2.10, 2.12", flavours="portal", statuses=(504,), tokens=130_000),
     row("content", "upstream.md 4.6", codes="DataInspectionFailed data_inspection_failed"),
     row("content", "upstream.md 4.5 E4", text=r"data may contain inappropriate content"),
     row("content", "upstream.md 4.13 OpenRouter", statuses=(403,), text=r"moderation|flagged"),
@@ -63,6 +116,14 @@ ROWS = (
     row("billing", "upstream.md 4.6", codes="Arrearage CommodityNotPurchased PrepaidBillOverdue PostpaidBillOverdue"),
     row("billing", "upstream.md 4.6", text=r"account is in good standing"),
     row("billing", "upstream.md 4.13 OpenRouter", statuses=(402,)),
+    # Logins (2.5, 2.12): one renewal and one repeat; refused with a fresh token, it is the closed free tier (2.13).
+    row("needs_login", "qwen_auth.refresher", origins="login"),
+    row("unrenewed", "qwen_auth.refresher", origins="renewal"),
+    row("auth_dead", "upstream.md 2.12 wrong host", flavours="portal", text=r"incorrect api key provided"),
+    row("discontinued", "upstream.md 2.12, 2.13", flavours="portal", statuses=(401,), renewed=True),
+    row("auth_expired", "upstream.md 2.5, 2.12", flavours="portal", statuses=(401,)),
+    row("discontinued", "upstream.md 2.12", flavours="portal", statuses=(0, 403), text=_EXPIRED, renewed=True),
+    row("auth_expired", "upstream.md 2.5, 2.12", flavours="portal", statuses=(0, 403), text=_EXPIRED),
     # Keys.
     row("wrong_plan", "upstream.md 4.7", statuses=(0, 401, 403), text=r"invalid access token or token expired"),
     row("wrong_plan", "upstream.md 4.7", statuses=(0, 403), text=r"^invalid api-key\.?$"),
@@ -71,10 +132,12 @@ ROWS = (
     row("auth_dead", "upstream.md 4.6", text=r"^not authorized$|incorrect api key|invalid api-?key|no api-key"),
     # Quotas that come back with time (4.6, 4.7; 9.6 says why the code alone decides nothing).
     row("quota_free", "upstream.md 4.6", codes="AllocationQuota.FreeTierOnly"),
+    row("quota_day", "upstream.md 2.12, 2.13", flavours="portal", text=r"free allocated quota exceeded"),
     row("quota_free", "upstream.md 4.6", text=r"free (allocated )?quota .{0,40}(exceeded|exhausted)|free allocated quota|free tier of"),
     row("busy", "upstream.md 4.7", text=r"concurrency allocated quota"),
     row("quota_window", "upstream.md 4.7", text=r"(hour|week|month) allocated quota"),
     row("quota_free", "upstream.md 4.6 WSK", statuses=(403,), codes="insufficient_quota"),
+    row("quota_repeated", "upstream.md 9.6", codes="insufficient_quota", repeats=3, lasting=300),
     row("throttle_tokens", "upstream.md 4.6", codes="Throttling.AllocationQuota insufficient_quota"),
     row("throttle_tokens", "upstream.md 4.6", text=r"allocated quota exceeded|exceeded your current quota"),
     row("throttle", "upstream.md 4.6", codes="Throttling Throttling.RateQuota LimitRequests limit_requests"),
@@ -114,10 +177,13 @@ ROWS = (
 """The whole table, in the order in which it is tried."""
 
 
-def judge(fault: Fault) -> Verdict:
+_UNKNOWN = Case()
+
+
+def judge(fault: Fault, case: Case = _UNKNOWN) -> Verdict:
     """The class of `fault`; a fault inside a stream that no row knows is an overload (upstream.md 4.5, E4)."""
     for candidate in ROWS:
-        if candidate.matches(fault):
+        if candidate.matches(fault, case):
             return VERDICTS[candidate.verdict]
     return VERDICTS["overload"]
 

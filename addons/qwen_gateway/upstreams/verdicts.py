@@ -7,8 +7,11 @@ does to the account. The table is the whole policy: change a row, not a branch.
 from dataclasses import dataclass
 from typing import Literal
 
-Retry = Literal["no", "elsewhere", "anywhere"]
-"""`no`: tell the client. `elsewhere`: only another account. `anywhere`: the same account may do as well."""
+from qwen_auth.oauth import FREE_TIER_CLOSED
+
+Retry = Literal["no", "elsewhere", "anywhere", "renewed"]
+"""`no`: tell the client. `elsewhere`: only another account. `anywhere`: the same account may do as well. `renewed`: the
+same account, once, when its login has been renewed."""
 
 Effect = Literal["none", "rest", "exhaust", "needs-login", "disable", "exclude-model"]
 """What happens to the account: see `qwen_auth.pool`."""
@@ -60,6 +63,24 @@ VERDICTS = {
             "(`qwen-auth plans` lists them).",
         ),
         Verdict(
+            "auth_expired", 503, "server_error", "upstream_auth", "renewed", "none",
+            advice="The login is being renewed; try again.",
+        ),
+        Verdict(
+            "needs_login", 503, "server_error", "upstream_auth", "elsewhere", "needs-login",
+            rest=60, ceiling=600, whole_account=True,
+        ),
+        Verdict(
+            "unrenewed", 503, "server_error", "upstream_auth", "elsewhere", "rest",
+            rest=2, ceiling=60, whole_account=True,
+            advice="The login has expired and could not be renewed just now.",
+        ),
+        Verdict(
+            "discontinued", 403, "invalid_request_error", "upstream_discontinued", "elsewhere", "needs-login",
+            rest=3600, ceiling=DAY, longest=6 * 3600, whole_account=True,
+            advice=f"{FREE_TIER_CLOSED} See https://github.com/QwenLM/qwen-code/pull/3291.",
+        ),
+        Verdict(
             "quota_window", 429, "insufficient_quota", "insufficient_quota", "elsewhere", "exhaust",
             rest=900, ceiling=31 * DAY, longest=3600, whole_account=True,
             advice="The plan's window is used up.",
@@ -68,6 +89,16 @@ VERDICTS = {
             "quota_free", 429, "insufficient_quota", "insufficient_quota", "elsewhere", "exhaust",
             rest=3600, ceiling=31 * DAY, longest=6 * 3600,
             advice="The free quota of this model is used up; switch on paid use in the console, or use another model.",
+        ),
+        Verdict(
+            "quota_day", 429, "insufficient_quota", "insufficient_quota", "elsewhere", "exhaust",
+            rest=3600, ceiling=DAY, longest=6 * 3600, whole_account=True,
+            advice="The calls of this day are used up.",
+        ),
+        Verdict(
+            "quota_repeated", 429, "insufficient_quota", "insufficient_quota", "elsewhere", "exhaust",
+            rest=900, ceiling=DAY, longest=3600,
+            advice="The provider has said so for minutes: it is a quota, not a passing throttle.",
         ),
         Verdict(
             "throttle", 429, "rate_limit_error", "rate_limit_exceeded", "elsewhere", "rest",
