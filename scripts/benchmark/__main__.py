@@ -6,6 +6,7 @@ listens on loopback, and everything that is started is ended.
 
 import argparse
 import json
+import os
 import resource
 import signal
 import sys
@@ -18,6 +19,8 @@ from benchmark.measures import MEASURES, QUICK, Load, Round, Settings
 from benchmark.profiling import profile
 from benchmark.report import Results, report, verdicts
 from benchmark.sides import SIDES, USUAL, Running, harness
+
+QUIET = 0.5  # load average above which others are at work
 
 
 def arguments() -> argparse.Namespace:
@@ -92,12 +95,17 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
     results: Results = {}
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     with harness("upstream", options.python) as upstream, harness("load", options.python) as generator:
         assert upstream.stdout
         port, load = int(upstream.stdout.readline()), Load(generator)
         for name in measures:
             results[name] = measure(name, sides, rounds=rounds, upstream=port, load=load, settings=settings)
         print(report(results))
+        if busy > QUIET:
+            print(
+                f"\nThe machine was busy with other work before this run (load {busy:.1f}): trust ratios, not figures."
+            )
         if options.profile:
             for side in [s for s in sides if s in ("script", "launcher", "relay")][-1:]:
                 for name in ("json", "stream"):

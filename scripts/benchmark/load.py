@@ -27,7 +27,7 @@ class Stretch:
 
     def __init__(self, pid: int | None) -> None:
         self.pid = pid
-        self.count = 0
+        self.count = self.pieces = 0
         self.open = False
         self.seconds = self.cpu = self.began = 0.0
 
@@ -48,10 +48,11 @@ class Stretch:
         """Count, while the stretch lasts."""
         if self.open:
             self.count += count
+            self.pieces += 1
 
     def figures(self) -> Figures:
         """Plain data."""
-        return {"count": self.count, "seconds": self.seconds, "cpu": self.cpu}
+        return {"count": self.count, "pieces": self.pieces, "seconds": self.seconds, "cpu": self.cpu}
 
 
 class Line:

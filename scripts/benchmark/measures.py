@@ -85,6 +85,7 @@ def measure_stream(load: Load, running: Running, settings: Settings) -> Round:
         "cpu": 1e6 * got["cpu"] / max(1, got["count"]),
         "rate": got["count"] / max(0.001, got["seconds"]),
         "busy": 100 * got["cpu"] / max(0.001, got["seconds"]),
+        "joined": got["count"] / max(1, got["pieces"]),
     }
     return Round(figures, Counter(got["problems"]))
 
@@ -119,6 +120,7 @@ def measure_soak(load: Load, running: Running, settings: Settings) -> Round:
         "p99": 1000 * percentile(got["first"], 99),
         "rate": got["count"] / max(0.001, got["seconds"]),
         "cpu": 1e6 * got["cpu"] / max(1, got["count"]),
+        "joined": got["count"] / max(1, got["pieces"]),
         "total": got["total"],
     }
     return Round(figures, Counter(got["problems"]))

@@ -56,6 +56,7 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
             Column("cpu", "/ stream", 2, "stream"),
             Column("rate", "chunks/s", 0),
             Column("busy", "CPU %", 0),
+            Column("joined", "chunks/read", 2),
         ],
     ),
     "ttft": (
@@ -81,6 +82,7 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
             Column("p50", "added p50", minus="direct"),
             Column("rate", "chunks/s", 0),
             Column("cpu", "CPU µs/chunk"),
+            Column("joined", "chunks/read", 2),
             Column("total", "seconds"),
         ],
     ),
