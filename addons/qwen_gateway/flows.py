@@ -106,10 +106,13 @@ def _unpack(body: bytes, coding: str, limit: int) -> bytes:
             out = reader.read(limit + 1)
     else:
         raw = coding == "deflate" and body[:1] != b"\x78"
-        stream = zlib.decompressobj(-15 if raw else 47)  # 47: gzip or zlib, told by the header
-        out = stream.decompress(body, limit + 1)
-        if not stream.eof and len(out) <= limit:
-            raise EOFError("it ends too early")
+        out, rest = b"", body
+        while rest and len(out) <= limit:  # gzip may have several members (RFC 1952 2.2)
+            stream = zlib.decompressobj(-15 if raw else 47)  # 47: gzip or zlib, told by the header
+            out += stream.decompress(rest, limit + 1 - len(out))
+            if not stream.eof and len(out) <= limit:
+                raise EOFError("it ends too early")
+            rest = stream.unused_data.lstrip(b"\0")
     if len(out) > limit:
         raise TooLarge(f"The body unpacks to more than {limit} bytes (qwen_body_limit).")
     return bytes(out)
@@ -156,7 +159,8 @@ def destination(url: str) -> tuple[bytes, str, int, bytes, bytes]:
     scheme, host, port, path = urls.parse(url)
     name = host.decode("idna")
     default = port == (443 if scheme == b"https" else 80)
-    return scheme, name, port, path, (name if default else f"{name}:{port}").encode()
+    shown = f"[{name}]" if ":" in name else name
+    return scheme, name, port, path, (shown if default else f"{shown}:{port}").encode()
 
 
 def show_attempt(flow: http.HTTPFlow, attempt: Attempt) -> None:

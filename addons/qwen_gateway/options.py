@@ -18,6 +18,7 @@ from mitmproxy.utils import human
 from qwen_auth.environment import read_environment
 from qwen_auth.errors import AuthError
 from qwen_auth.pool import STRATEGIES, Strategy
+from qwen_auth.windows import day_zone
 from qwen_gateway.callers import Keys
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.openai.chat_choice import Thinking
@@ -100,6 +101,10 @@ OPTIONS = (
     Option("qwen_keep_alive", int, 15, "Seconds of silence after which a stream gets a comment."),
     Option("qwen_wait", int, 8, "Seconds that a call waits for an account that recovers soon."),
     Option(
+        "qwen_quota_day_offset", int, 0,
+        "Hours by which the midnight that ends a day's quota is ahead of UTC (Beijing: 8).",
+    ),
+    Option(
         "qwen_allowed_hosts", Sequence[str], [],
         "Values of the Host header that are accepted beside loopback names (DNS rebinding).",
         "QWEN_ALLOWED_HOSTS", _words,
@@ -170,7 +175,7 @@ def declare(loader: Loader, environ: Mapping[str, str]) -> None:
         if text:
             try:
                 default = option.read(text)
-            except ValueError:
+            except (ValueError, OverflowError):
                 raise exceptions.OptionsError(
                     f"{option.variable}={text[:40]!r} cannot be read; it gives the default of {option.name}."
                 ) from None
@@ -195,10 +200,13 @@ def read(options: OptManager) -> Settings:
         at_least(name, getattr(get, name), 1)
     for name in ("qwen_wait", "qwen_models_cache"):
         at_least(name, getattr(get, name), 0)
+    if not -24 < get.qwen_quota_day_offset < 24:
+        raise exceptions.OptionsError(f"qwen_quota_day_offset is {get.qwen_quota_day_offset}; it is hours, -23 to 23.")
     try:
         body_limit = human.parse_size(get.qwen_body_limit) or 0
     except ValueError:
         raise exceptions.OptionsError(f"qwen_body_limit: {get.qwen_body_limit!r} is no size; try 32m.") from None
+    at_least("qwen_body_limit", body_limit, 1)
     return Settings(
         intercept_hosts=frozenset(host.lower() for host in get.qwen_intercept_hosts),
         strategy=cast(Strategy, get.qwen_strategy),
@@ -221,6 +229,7 @@ def read(options: OptManager) -> Settings:
             hold=get.qwen_hold,
             keep_alive=get.qwen_keep_alive,
             wait=get.qwen_wait,
+            day=day_zone(get.qwen_quota_day_offset),
         ),
         allowed_hosts=frozenset(host.lower() for host in get.qwen_allowed_hosts),
         cors_origins=frozenset(origin.lower().rstrip("/") for origin in get.qwen_cors_origins),
