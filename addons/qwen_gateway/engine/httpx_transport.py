@@ -70,6 +70,8 @@ class HttpxTransport:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
             host = request.url.host
             raise TransportFault("connect", f"no connection to {host} ({describe(error)})") from None
+        except ImportError as error:
+            raise TransportFault("connect", f"no connection through the proxy ({describe(error)})") from None
         except httpx.TimeoutException as error:
             raise TransportFault("timeout", f"no answer in time ({describe(error)})") from None
         except (httpx.TransportError, OSError) as error:
