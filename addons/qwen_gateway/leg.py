@@ -10,6 +10,7 @@ holds it to that):
 * `HttpLayer.streams` holds the `HttpStream`s, each with its `flow`;
 * an `events.ConnectionEvent` given to `ConnectionHandler.server_event` reaches the layer registered for its connection,
   through every outer layer that knows the connection (`CONNECT`: an outer `HttpLayer` and its `HttpStream`);
+* what an HTTP/2 client's window has no room for waits in `Http2Server.h2_conn.stream_buffers`;
 * a client that goes away becomes `RequestProtocolError` on the pseudo connection;
 * errors that mitmproxy makes itself go to the client's layer as `ResponseProtocolError`, and those about a request's
   head to the client as one `SendData`: `ErrorPages` rewrites them;
@@ -32,7 +33,7 @@ from mitmproxy.net.http import http1, status_codes
 from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.commands import CloseConnection, Command, SendData
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import HttpLayer, HttpStream, is_h3_alpn
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, HttpStream, is_h3_alpn
 from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -47,6 +48,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.layers.http._http3 import Http3Server
+from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
@@ -55,6 +57,9 @@ from qwen_gateway.openai.errors import OpenAIError
 
 Serve = Callable[["LegClient"], Awaitable[None]]
 """Answers one request through the client it is given."""
+
+UNSENT_LIMIT, UNSENT_PAUSE = 256 * 1024, 0.02
+"""Bytes that may wait for an HTTP/2 client's window, and seconds between looks whether there is room again."""
 
 TORN = ErrorCode.CANCEL
 """How a stream without an end is cut: the connection (HTTP/1) or the stream (HTTP/2); nothing looks complete."""
@@ -70,9 +75,10 @@ class Arrived(events.ConnectionEvent):
 class Leg(HttpConnection):
     """The layer of one pseudo connection: requests start tasks, what the tasks have becomes events."""
 
-    def __init__(self, context: Any, server: Server, handler: ConnectionHandler) -> None:
+    def __init__(self, context: Any, server: Server, handler: ConnectionHandler, owner: HttpLayer) -> None:
         super().__init__(context, server)
         self._handler = handler
+        self._owner = owner
         self._waiting: dict[int, http.Request] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self.serves: weakref.WeakKeyDictionary[http.Request, Serve] = weakref.WeakKeyDictionary()
@@ -93,7 +99,7 @@ class Leg(HttpConnection):
     def _start(self, stream_id: int, request: http.Request) -> None:
         serve = self.serves.pop(request)
         assert isinstance(self.conn, Server)
-        client = LegClient(self._handler, self.conn, stream_id, request)
+        client = LegClient(self._handler, self.conn, stream_id, request, self._owner)
         task = asyncio_utils.create_task(
             self._run(serve, client), name="qwen exchange", keep_ref=True, client=self._handler.client.peername
         )
@@ -110,8 +116,11 @@ class Leg(HttpConnection):
 class LegClient:
     """The client of one exchange, seen from our task: see `engine.delivery.Client`."""
 
-    def __init__(self, handler: ConnectionHandler, server: Server, stream_id: int, request: http.Request) -> None:
+    def __init__(
+        self, handler: ConnectionHandler, server: Server, stream_id: int, request: http.Request, owner: HttpLayer
+    ) -> None:
         self._handler = handler
+        self._owner = owner
         self._server = server
         self._stream_id = stream_id
         self._request = request
@@ -157,6 +166,15 @@ class LegClient:
         """Send bytes; waits while the client is slower than we are."""
         await self._give(ResponseData(self._stream_id, data))
         await self._handler.drain_writers()
+        if self._request.is_http2:
+            while self._unsent() > UNSENT_LIMIT:  # noqa: ASYNC110 - h2 tells nobody that a window opened
+                await asyncio.sleep(UNSENT_PAUSE)
+
+    def _unsent(self) -> int:
+        """Bytes that an HTTP/2 client's window has no room for: mitmproxy keeps them, and they are no socket's."""
+        connection = getattr(self._owner.connections.get(self._handler.client), "h2_conn", None)
+        buffered = connection.stream_buffers.get(self._stream_id) if connection is not None else None
+        return sum(len(piece.data) for piece in buffered) if buffered else 0
 
     async def end(self, *, torn: bool) -> None:
         """The answer is complete, or cut so that no client takes it for complete."""
@@ -206,6 +224,12 @@ class Legs:
     def __init__(self) -> None:
         self._layers: weakref.WeakKeyDictionary[Client, weakref.WeakSet[HttpLayer]] = weakref.WeakKeyDictionary()
         self._hidden: Hidden = weakref.WeakKeyDictionary()
+
+    def hurry(self, nextlayer: layer.NextLayer) -> None:
+        """Choose where mitmproxy waits for the end of a head to see its host: past the limit `ErrorPages` refuses it."""
+        reverse = isinstance(nextlayer.context.client.proxy_mode, ReverseMode)
+        if nextlayer.layer is None and reverse and len(nextlayer.data_client()) > ErrorPages.HEAD_LIMIT:
+            nextlayer.layer = HttpLayer(nextlayer.context, HTTPMode.transparent)
 
     def watch(self, nextlayer: layer.NextLayer, errors: Callable[[HttpLayer], bool]) -> None:
         """Remember the HTTP layers among those just chosen; `errors` says which get OpenAI's error pages."""
@@ -266,7 +290,7 @@ class Legs:
         server.alpn = b"h2"  # one connection for all streams of the client, as HTTP/2 would have it
         server.timestamp_start = server.timestamp_tcp_setup = time.time()
         server.peername = server.sockname = None
-        owner.connections[server] = Leg(owner.context.fork(), server, handler)
+        owner.connections[server] = Leg(owner.context.fork(), server, handler, owner)
         outer: layer.Layer | None = None
         for inner in owner.context.layers:
             if inner is owner:
