@@ -1,11 +1,10 @@
 """An exchange ends once, and tells its story."""
 
-from tests.openai.asking import call
-
 from qwen_gateway.codec.deltas import Fault, Usage
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.openai.errors import UpstreamError
 from qwen_gateway.openai.notices import Notice
+from tests.openai.asking import call
 
 
 def attempt(**more: object) -> Attempt:

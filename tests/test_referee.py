@@ -4,6 +4,7 @@ import copy
 import json
 
 import pytest
+
 from tests import referee
 from tests.referee import samples
 from tests.referee.derive import derive

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from tests import referee
 from tests.referee import samples
 from tests.referee.samples import chunk, numbered, tool_fragment, tool_start

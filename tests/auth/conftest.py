@@ -1,13 +1,13 @@
 """One login that a refresher keeps fresh, with an authorization server in memory and time that tests move."""
 
 import pytest
-from tests.auth.authority import Authority
-from tests.auth.clocks import FakeTime
 
 from qwen_auth.oauth import OAuthCredentials, oauth_account
 from qwen_auth.qwen_store import LoginFile
 from qwen_auth.refresher import Refresher
 from qwen_auth.token import Token
+from tests.auth.authority import Authority
+from tests.auth.clocks import FakeTime
 
 
 @pytest.fixture

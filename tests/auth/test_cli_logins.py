@@ -5,13 +5,13 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from tests.auth.authority import Authority, json_answer
 
 from qwen_auth.cli import cli
 from qwen_auth.commands.terminal import Outside
 from qwen_auth.qwen_store import LoginFile
 from qwen_auth.rests import Resting, write_rests
 from qwen_auth.token import Token
+from tests.auth.authority import Authority, json_answer
 
 LINK = "https://chat.qwen.ai/authorize?user_code=K7Q2X9_M&client=qwen-code"
 CLOSED = "closed the free tier"

@@ -3,10 +3,10 @@ import textwrap
 import threading
 
 import pytest
-from tests.auth.processes import start
 
 from qwen_auth.counts import RequestCounts, Tally
 from qwen_auth.errors import FileError
+from tests.auth.processes import start
 
 # upstream.md 2.14
 SEED = {

@@ -3,10 +3,10 @@ import sys
 import textwrap
 
 import pytest
-from tests.auth.processes import run
 
 from qwen_auth.errors import FileError
 from qwen_auth.files import MAX_BYTES, parse_object, read_private, replace_private
+from tests.auth.processes import run
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import sys
 import time
 
 import pytest
-from tests.auth.processes import SOURCES
 
 from qwen_auth.commands.qr import qr_lines
 from qwen_gateway.simulator import Simulator
+from tests.auth.processes import SOURCES
 
 fcntl = pytest.importorskip("fcntl")
 pty = pytest.importorskip("pty")

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.auth.processes import run, start
 
 from qwen_auth.errors import FileError, LockTimeoutError
 from qwen_auth.lock import FileLock, waits
+from tests.auth.processes import run, start
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 

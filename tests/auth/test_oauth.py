@@ -2,13 +2,13 @@ import dataclasses
 import random
 
 import pytest
-from tests.auth.clocks import FakeTime
 
 from qwen_auth.credentials import Credentials
 from qwen_auth.errors import AccountError
 from qwen_auth.oauth import OAuthCredentials, Timing, oauth_account
 from qwen_auth.qwen_store import LoginFile
 from qwen_auth.token import Token
+from tests.auth.clocks import FakeTime
 
 HOUR = 3600.0
 

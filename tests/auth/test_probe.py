@@ -4,8 +4,6 @@ import json
 
 import httpx
 import pytest
-from tests.auth.authority import Authority
-from tests.auth.clocks import FakeTime
 
 from qwen_auth.account import Account
 from qwen_auth.credentials import KeyCredentials
@@ -15,6 +13,8 @@ from qwen_auth.probe import probe
 from qwen_auth.qwen_store import LoginFile
 from qwen_auth.refresher import Refresher
 from qwen_auth.token import Token
+from tests.auth.authority import Authority
+from tests.auth.clocks import FakeTime
 
 STREAM = (
     'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'

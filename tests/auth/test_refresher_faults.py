@@ -2,11 +2,11 @@
 
 import httpx
 import pytest
-from tests.auth.authority import HTML, json_answer
 
 from qwen_auth.errors import NeedsLoginError, UnreachableError
 from qwen_auth.refresher import Refresher
 from qwen_auth.token import Token
+from tests.auth.authority import HTML, json_answer
 
 HOUR = 3600.0
 REFUSED = json_answer(400, {"error": "invalid_request", "error_description": "Invalid refresh token or client_id"})

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.auth.authority import Authority
-from tests.auth.processes import run, start
 
 from qwen_auth.lock import FileLock
 from qwen_auth.logins import login_accounts
 from qwen_auth.qwen_store import LoginFile
 from qwen_auth.refresher import Refresher
 from qwen_auth.token import Token
+from tests.auth.authority import Authority
+from tests.auth.processes import run, start
 
 GATEWAY = textwrap.dedent(
     """

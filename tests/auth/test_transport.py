@@ -1,10 +1,10 @@
 import importlib.util
 
 import pytest
-from tests.auth.authority import Authority
 
 from qwen_auth.errors import AccountError
 from qwen_auth.transport import connect
+from tests.auth.authority import Authority
 
 
 async def test_a_client_waits_only_so_long_and_follows_nobody():

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import httpx2
 from openai import AsyncOpenAI
+
 from tests import referee
 from tests.e2e.judge import AsyncJudged, AsyncOpenAIJudged, Judged
 from tests.e2e.mitm import Mitm

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.judge import JUDGE
-from tests.e2e.mitm import Mitm, free_port, program, wait_until
 
 from qwen_gateway.simulator import Simulator
+from tests.e2e.judge import JUDGE
+from tests.e2e.mitm import Mitm, free_port, program, wait_until
 
 type Starter = Callable[..., Mitm]
 

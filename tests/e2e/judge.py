@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import httpx2
+
 from tests import referee
 
 

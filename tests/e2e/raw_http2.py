@@ -9,6 +9,7 @@ from typing import Any, Self
 import h2.config
 import h2.connection
 import h2.events
+
 from tests.e2e.asking import trusting
 from tests.e2e.mitm import Mitm
 

@@ -3,10 +3,9 @@
 import json
 import time
 
+from qwen_gateway.simulator import Simulator
 from tests.e2e.mitm import Mitm, wait_until
 from tests.e2e.raw_http2 import RawHttp2
-
-from qwen_gateway.simulator import Simulator
 
 BODY = {"model": "qwen3-coder-plus", "stream": True, "messages": [{"role": "user", "content": "Say hi"}]}
 

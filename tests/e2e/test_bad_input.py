@@ -12,12 +12,12 @@ from typing import Any
 import brotli
 import pytest
 import zstandard
+
+from qwen_gateway.simulator import Simulator
 from tests.e2e.asking import HI, MODEL, ask, ask_with, body, dumped, error, http, text, trusting
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.mitm import Mitm
 from tests.e2e.raw_http2 import RawHttp2
-
-from qwen_gateway.simulator import Simulator
 
 LIMIT = 256 * 1024
 

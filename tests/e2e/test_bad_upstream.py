@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from qwen_gateway.simulator import Simulator
 from tests.e2e.asking import ahttp, ask, error, events, http, text
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.mitm import Mitm, wait_until
-
-from qwen_gateway.simulator import Simulator
 
 WORDS = "你好，世界！ One two three four five six seven eight nine ten. " * 2
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from qwen_gateway.simulator import Simulator
 from tests.e2e.asking import ask, body, dumped, error, http, http2
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.mitm import REVERSE, SCRIPT, Mitm, free_port, program
-
-from qwen_gateway.simulator import Simulator
 
 EVIL = "https://evil.example"
 

@@ -10,10 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from tests.e2e.asking import HI, WEATHER, ahttp, ask, body, error, events, http2, notices, openai, text
-from tests.e2e.mitm import Mitm
 
 from qwen_gateway.simulator import Simulator
+from tests.e2e.asking import HI, WEATHER, ahttp, ask, body, error, events, http2, notices, openai, text
+from tests.e2e.mitm import Mitm
 
 
 async def test_an_answer_comes_in_one_piece(gateway: Mitm, sim: Simulator) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from qwen_gateway.simulator import Simulator
+from qwen_gateway.simulator.certificates import make_context
 from tests.e2e.asking import PATIENCE, body, text, trusting
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.judge import JUDGE, AsyncJudged
 from tests.e2e.mitm import Mitm, free_port, wait_until
-
-from qwen_gateway.simulator import Simulator
-from qwen_gateway.simulator.certificates import make_context
 
 UNMODIFIED = """
 import json

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from qwen_gateway.simulator import Simulator
 from tests import referee
 from tests.e2e.conftest import one_account
 from tests.e2e.mitm import free_port
-
-from qwen_gateway.simulator import Simulator
 
 READY = 30.0  # seconds
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+
+from qwen_gateway.simulator import Simulator
 from tests.e2e.asking import ahttp, ask, body, dumped, http, text
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.mitm import Mitm, wait_until
-
-from qwen_gateway.simulator import Simulator
 
 
 async def test_two_hundred_streams_at_once_are_complete(gateway: Mitm, sim: Simulator) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+
+from qwen_gateway.simulator import Simulator
 from tests.e2e.asking import ask, error, http, openai
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.mitm import Mitm, free_port
-
-from qwen_gateway.simulator import Simulator
 
 
 async def test_models_are_the_upstreams_and_openais_names_beside_them(gateway: Mitm) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.asking import HI, WEATHER, body
-from tests.e2e.judge import JUDGE
-from tests.e2e.mitm import Mitm, wait_until
 
 from qwen_auth.lock import FileLock
 from qwen_gateway.simulator import Simulator
+from tests.e2e.asking import HI, WEATHER, body
+from tests.e2e.judge import JUDGE
+from tests.e2e.mitm import Mitm, wait_until
 
 pytestmark = pytest.mark.node
 FOLDER = Path(__file__).with_name("node")

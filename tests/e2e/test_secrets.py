@@ -6,11 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from qwen_gateway.simulator import Key, Simulator
 from tests.e2e.asking import ask, ask_with, http
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.mitm import Mitm, free_port, wait_until
-
-from qwen_gateway.simulator import Key, Simulator
 
 GOOD, BAD, SPARE = "sk-canary-good-7f3a91", "sk-canary-bad-55c2d0", "sk-canary-spare-0b6e"
 GATEWAY_KEY = "gk-canary-12ab88"

@@ -4,6 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+
+from qwen_auth.pool import Rest
+from qwen_gateway.engine.limits import Limits
+from qwen_gateway.exchange import Attempt, Exchange
 from tests.engine.fakes import (
     OK,
     OVERLOADED,
@@ -18,10 +22,6 @@ from tests.engine.fakes import (
     Upstream,
     error,
 )
-
-from qwen_auth.pool import Rest
-from qwen_gateway.engine.limits import Limits
-from qwen_gateway.exchange import Attempt, Exchange
 
 
 async def test_a_call_waits_for_an_account_that_recovers_soon() -> None:

@@ -5,10 +5,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.engine.fakes import SILENT, Clock, Script, Upstream, account
 
 from qwen_gateway.engine.catalogue import LIST_LIMIT, RETRY, WRITTEN_DOWN, Catalogue, Listed, listed
 from qwen_gateway.engine.transport import TransportFault
+from tests.engine.fakes import SILENT, Clock, Script, Upstream, account
 
 A = account("a")
 

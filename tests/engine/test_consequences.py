@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests import referee
-from tests.engine.fakes import START, account
 
 from qwen_auth.account import Account
 from qwen_auth.credentials import KeyCredentials
@@ -14,6 +12,8 @@ from qwen_auth.pool import NoAccount, State
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
 from qwen_gateway.upstreams.verdicts import VERDICTS
+from tests import referee
+from tests.engine.fakes import START, account
 
 EACH = pytest.mark.parametrize("name", VERDICTS)
 

@@ -4,8 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.engine.fakes import OK, SILENT, STREAM, THROTTLED, Client, Gateway, Script, Upstream
-from tests.openai.asking import call
 
 from qwen_gateway.codec.deltas import Finish, Text
 from qwen_gateway.engine.delivery import Delivery, printable
@@ -16,6 +14,8 @@ from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_stream import ChatStream
 from qwen_gateway.openai.errors import UpstreamError
 from qwen_gateway.openai.notices import Notice
+from tests.engine.fakes import OK, SILENT, STREAM, THROTTLED, Client, Gateway, Script, Upstream
+from tests.openai.asking import call
 
 
 def delivery_to(client: Any, *, stream: bool = True, hold: float = 60, keep_alive: float = 60) -> Delivery:

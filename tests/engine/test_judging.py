@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engine.fakes import START
 
 from qwen_auth.account import Account
 from qwen_auth.errors import AuthError, NeedsLoginError, UnreachableError
@@ -17,6 +16,7 @@ from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
 from qwen_gateway.engine.judging import Judge, token_of
 from qwen_gateway.upstreams.key import Encoded
+from tests.engine.fakes import START
 
 EXPIRED = Fault(401, "invalid_api_key", "invalid access token or token expired")
 CALL = Encoded("/chat/completions", {}, b"{}", stream=True, model="coder-model")

@@ -3,12 +3,12 @@
 import asyncio
 
 import pytest
-from tests.engine.fakes import END, OK, SILENT, STREAM, Gateway, Script, Upstream, chunk, error, sse
 
 from qwen_gateway.codec.deltas import Begin, Fault, Finish, Text, Usage
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.reception import ERROR_BODY_LIMIT, fault_in, for_choice
 from qwen_gateway.engine.transport import TransportFault
+from tests.engine.fakes import END, OK, SILENT, STREAM, Gateway, Script, Upstream, chunk, error, sse
 
 
 async def test_a_finished_answer_gives_its_connection_back() -> None:

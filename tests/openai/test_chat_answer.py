@@ -5,8 +5,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests import referee
-from tests.openai.asking import HELLO, call, tool
 
 from qwen_gateway.codec.deltas import Begin, Delta, Extra, Fault, Finish, Refusal, Text, Thought, ToolCall, Usage
 from qwen_gateway.codec.json import loads
@@ -15,6 +13,8 @@ from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.chat_stream import ChatStream
 from qwen_gateway.openai.errors import UpstreamError
+from tests import referee
+from tests.openai.asking import HELLO, call, tool
 
 BEGIN = Begin("upstream-1", "qwen3.7-plus", 1_790_000_000, "fp_1")
 COUNTED = Usage(17, 5, 22, {"cached_tokens": 4, "text_tokens": 17}, {"reasoning_tokens": 3})

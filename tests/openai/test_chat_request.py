@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests import referee
-from tests.openai.asking import HELLO, call, tool
 
 from qwen_gateway.openai.chat_request import parse_chat
 from qwen_gateway.openai.errors import BadRequest
+from tests import referee
+from tests.openai.asking import HELLO, call, tool
 
 
 def test_a_call_is_taken_apart() -> None:

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests import referee
 
 from qwen_gateway.codec.json import loads
 from qwen_gateway.openai import errors
+from tests import referee
 
 KINDS = [
     (errors.OpenAIError, 500, "server_error", None),

@@ -1,10 +1,10 @@
 """The objects of `/v1/models`."""
 
 import pytest
-from tests import referee
 
 from qwen_gateway.openai.errors import NotFound
 from qwen_gateway.openai.model_list import find_model, model_list, model_object
+from tests import referee
 
 
 def test_a_model_is_what_openai_says() -> None:

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.openai.asking import HELLO, call, tool
 
 from qwen_gateway.openai.errors import BadRequest
 from qwen_gateway.openai.tools import chosen_name, freeform_function, tool_name
+from tests.openai.asking import HELLO, call, tool
 
 
 def test_functions_become_tools_and_the_call_a_choice() -> None:

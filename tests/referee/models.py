@@ -19,6 +19,7 @@ from openai.types.responses import (
 )
 from openai.types.shared import ErrorObject
 from pydantic import BaseModel, TypeAdapter, ValidationError
+
 from tests.referee.facts import UNLISTED
 
 # Kinds without a row have no model: lists of models and of stored completions are pages of a client, a deleted

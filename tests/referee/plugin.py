@@ -4,6 +4,7 @@ To be named in `pytest_plugins` of `tests/conftest.py`; joins the counts of pyte
 """
 
 import pytest
+
 from tests.referee.verdict import counts
 
 

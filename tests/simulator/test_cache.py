@@ -3,9 +3,9 @@
 from typing import Any
 
 import httpx
-from tests.simulator.asking import ask
 
 from qwen_gateway.simulator import Key, Simulator
+from tests.simulator.asking import ask
 
 LONG = "word " * 300
 LONGER = "word " * 1_200

@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.simulator.asking import CLOCK, WEATHER, ask, deltas, error, events, text
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import CLOCK, WEATHER, ask, deltas, error, events, text
 
 
 async def test_an_answer_has_text_thoughts_and_matching_usage(sim: Simulator, client: httpx.AsyncClient) -> None:

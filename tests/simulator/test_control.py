@@ -2,9 +2,9 @@
 
 import httpx
 import pytest
-from tests.simulator.asking import ask
 
 from qwen_gateway.simulator import FAULTS, Simulator
+from tests.simulator.asking import ask
 
 
 async def test_a_script_is_consumed_one_call_at_a_time(sim: Simulator, client: httpx.AsyncClient) -> None:

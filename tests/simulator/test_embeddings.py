@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.simulator.asking import error
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import error
 
 
 async def embed(sim: Simulator, client: httpx.AsyncClient, fault: str = "ok", **fields: Any) -> httpx.Response:

@@ -4,10 +4,10 @@ import json
 
 import httpx
 import pytest
-from tests.simulator.asking import ask, error, events, text
 
 from qwen_gateway.simulator import Simulator
 from qwen_gateway.simulator.errors import ROWS
+from tests.simulator.asking import ask, error, events, text
 
 # Name, status, code, and the start of the text, as the contract has them.
 CONTRACT = [

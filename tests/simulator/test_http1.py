@@ -5,9 +5,9 @@ import json
 
 import httpx
 import pytest
-from tests.simulator.asking import HI, ask
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import HI, ask
 
 BODY = json.dumps({"model": "qwen3.7-plus", "messages": HI}).encode()
 

@@ -7,9 +7,9 @@ import ssl
 import h2.connection
 import httpx
 import pytest
-from tests.simulator.asking import HI, ask, text
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import HI, ask, text
 
 
 async def test_http2_is_chosen_where_the_client_offers_it(tls: Simulator, client2: httpx.AsyncClient) -> None:

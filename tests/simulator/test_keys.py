@@ -2,9 +2,9 @@
 
 import httpx
 import pytest
-from tests.simulator.asking import ask, error
 
 from qwen_gateway.simulator import Key, Limits, Simulator
+from tests.simulator.asking import ask, error
 
 
 @pytest.mark.parametrize(

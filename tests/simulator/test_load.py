@@ -2,9 +2,8 @@
 
 import asyncio
 
-from tests.simulator.test_http1 import request
-
 from qwen_gateway.simulator import Simulator
+from tests.simulator.test_http1 import request
 
 STREAMS = 300
 

@@ -4,10 +4,10 @@ import asyncio
 import time
 
 import httpx
-from tests.simulator.asking import HI, ask
 
 from qwen_gateway.simulator import Simulator
 from qwen_gateway.simulator.log import KEPT, Log
+from tests.simulator.asking import HI, ask
 
 
 async def test_a_request_is_logged_whole(sim: Simulator, client: httpx.AsyncClient) -> None:

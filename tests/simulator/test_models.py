@@ -2,9 +2,9 @@
 
 import httpx
 import pytest
-from tests.simulator.asking import HI
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import HI
 
 
 async def listed(sim: Simulator, client: httpx.AsyncClient, face: str, key: str = "sk-sim") -> list[dict[str, object]]:

@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.simulator.asking import error, events, text
 
 from qwen_gateway.simulator import Portal, Simulator
+from tests.simulator.asking import error, events, text
 
 SYSTEM = {"role": "system", "content": [{"type": "text", "text": "", "cache_control": {"type": "ephemeral"}}]}
 USER = {"role": "user", "content": "Say hi"}

@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.simulator.asking import CLOCK, HI, WEATHER, ask, error
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import CLOCK, HI, WEATHER, ask, error
 
 # The first bytes of a PNG of one pixel: signature, and the header with the size.
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"

@@ -4,9 +4,9 @@ import json
 
 import httpx
 import pytest
-from tests.simulator.asking import WEATHER, ask, deltas, events, text
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import WEATHER, ask, deltas, events, text
 
 ENDING = "“Say hi”"
 

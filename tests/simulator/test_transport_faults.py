@@ -5,9 +5,9 @@ import time
 
 import httpx
 import pytest
-from tests.simulator.asking import ask, text
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import ask, text
 
 BROKEN = (httpx.RemoteProtocolError, httpx.ReadError)
 

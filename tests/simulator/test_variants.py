@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.simulator.asking import CLOCK, HI, WEATHER, ask, deltas, error, events, text
 
 from qwen_gateway.simulator import Simulator
+from tests.simulator.asking import CLOCK, HI, WEATHER, ask, deltas, error, events, text
 
 
 @pytest.mark.parametrize("face", ["vllm", "ollama", "openrouter"])

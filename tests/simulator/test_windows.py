@@ -4,9 +4,9 @@ import asyncio
 
 import httpx
 import pytest
-from tests.simulator.asking import ask, error
 
 from qwen_gateway.simulator import Key, Limits, Simulator
+from tests.simulator.asking import ask, error
 
 MONDAY = 1_789_920_000.0
 """Monday, 21 September 2026, 00:00 in Beijing."""

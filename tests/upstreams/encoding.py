@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from tests.openai.asking import call
-
 from qwen_gateway.codec.json import loads
 from qwen_gateway.upstreams.flavours import flavour
 from qwen_gateway.upstreams.key import Encoded, encode_chat
 from qwen_gateway.upstreams.parameters import Policy
+from tests.openai.asking import call
 
 HOSTS = ("dashscope", "vllm", "ollama", "openrouter", "compatible")
 UNKNOWN = "somebody-elses-7b"

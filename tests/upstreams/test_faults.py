@@ -5,13 +5,13 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.upstreams.services import answer, fault_of
 
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.simulator.faults import FAULTS
 from qwen_gateway.simulator.faults import errors as error_faults
 from qwen_gateway.upstreams.error_body import fault_of_response
 from qwen_gateway.upstreams.faults import ROWS, Case, allowed_max_tokens, judge
+from tests.upstreams.services import answer, fault_of
 
 CLASSES = {
     # upstream.md 4.6

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.openai.asking import tool
-from tests.upstreams.encoding import HOSTS, UNKNOWN, encode, sent, told
 
 from qwen_gateway.openai.errors import BadRequest, Unsupported
+from tests.openai.asking import tool
+from tests.upstreams.encoding import HOSTS, UNKNOWN, encode, sent, told
 
 NAMED = {"type": "function", "function": {"name": "look"}}
 TWO = [tool("look"), tool("wait")]

@@ -1,9 +1,9 @@
 """A whole call for a host: what is asked for beside what the client said."""
 
 import pytest
-from tests.upstreams.encoding import HOSTS, UNKNOWN, encode, sent, told
 
 from qwen_gateway.upstreams.decoders import ChatAnswer
+from tests.upstreams.encoding import HOSTS, UNKNOWN, encode, sent, told
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests import referee
-from tests.openai.asking import tool
-from tests.upstreams.encoding import HOSTS, encode, sent, told
 
 from qwen_gateway.openai.chat_request import ChatRequest
 from qwen_gateway.openai.errors import BadRequest, Unsupported
 from qwen_gateway.upstreams.parameters import RULES
+from tests import referee
+from tests.openai.asking import tool
+from tests.upstreams.encoding import HOSTS, encode, sent, told
 
 POLICIES = ("strict", "standard", "lenient")
 OTHERS = ("vllm", "openrouter", "compatible")

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from tests.openai.asking import call
 
 from qwen_gateway.codec.json import loads
 from qwen_gateway.openai.errors import BadRequest, NotFound
@@ -17,6 +16,7 @@ from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.upstreams.models import Naming, resolve
 from qwen_gateway.upstreams.portal import MARKER, user_agent
+from tests.openai.asking import call
 
 PORTAL = flavour("portal")
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.upstreams.encoding import UNKNOWN, encode, sent, told
 
 from qwen_gateway.openai.errors import Unsupported
 from qwen_gateway.upstreams.thinking import EFFORTS, nearest_effort, step
+from tests.upstreams.encoding import UNKNOWN, encode, sent, told
 
 KEYS = ("enable_thinking", "thinking_budget", "reasoning_effort", "reasoning", "chat_template_kwargs")
 
