@@ -1,14 +1,29 @@
-"""Fills the engine's pool with the operator's accounts and keeps it in step with options and files."""
+"""Fills the engine's pool with the operator's accounts, keeps their logins fresh, and follows options and files.
 
+Files are looked at every two seconds, in a thread: what `qwen-auth`, qwen-code or an editor did to them counts at once.
+A login that stays is kept as the object it is, for calls under way hold on to it.
+"""
+
+import asyncio
 import logging
+from collections.abc import Iterable
+from dataclasses import replace
 
 from mitmproxy import ctx, exceptions
+from mitmproxy.utils import asyncio_utils
 
 from qwen_auth.account import Account
+from qwen_auth.authorization import AuthorizationServer
 from qwen_auth.errors import AuthError
 from qwen_auth.loading import load_accounts
+from qwen_auth.oauth import OAuthCredentials, closed_tier
+from qwen_auth.refresher import Refresher
+from qwen_auth.token import Token
+from qwen_auth.watching import Snapshot, snapshot
 from qwen_gateway import options
 from qwen_gateway.engine.engine import Engine
+from qwen_gateway.upstreams.kinds import ENCODERS
+from qwen_gateway.upstreams.verdicts import VERDICTS
 
 logger = logging.getLogger(__name__)
 
@@ -18,12 +33,20 @@ HOW_TO_ADD = (
     "To try without an account: scripts/run --demo."
 )
 
+LOOK_EVERY = 2.0
+"""Seconds between two looks at the files of accounts."""
+
 
 class Accounts:
-    """Loads accounts at start and when options change."""
+    """Loads accounts at start, when options change, and when a file of theirs does."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._refresher: Refresher | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._seen: Snapshot = frozenset()
+        self._told: set[str] = set()
+        self._dead: dict[str, Token] = {}  # logins that are refused, and the token that was
 
     def configure(self, updated: set[str]) -> None:
         if not any(name.startswith("qwen_") for name in updated):
@@ -40,23 +63,115 @@ class Accounts:
             )
         except OSError as error:
             raise exceptions.OptionsError(f"qwen_ca_bundle: {settings.ca_bundle} cannot be read ({error}).") from None
+        environ = options.environment()
         try:
-            accounts = load_accounts(options.environment())
+            if self._refresher is None:
+                self._refresher = Refresher(AuthorizationServer.from_environment(environ))
+                self._engine.renew_with(self._refresher)
+            self._seen = snapshot(environ)  # first, so that a change meanwhile is one
+            accounts = served(load_accounts(environ, warn=self._warn))
         except AuthError as error:
             raise exceptions.OptionsError(str(error)) from None
-        # Logins and browser sessions need upstreams of their own.
-        accounts = [account for account in accounts if account.kind == "key"]
-        self._engine.use(first(accounts, settings.default_account))
+        self._engine.use(first(keep_logins(self._engine.pool.accounts, accounts), settings.default_account))
 
     def running(self) -> None:
         accounts = self._engine.pool.accounts
         if not accounts:
             logger.warning(HOW_TO_ADD)
+        else:
+            names = ", ".join(f"{account.name} ({account.plan})" for account in accounts)
+            logger.info("qwen-gateway serves with: %s; strategy: %s", names, self._engine.pool.strategy)
+            if self._engine.pool.strategy == "single" and len(accounts) > 1:
+                logger.info("only '%s' is used; qwen_strategy uses the others as well", accounts[0].name)
+        for account in accounts:
+            if account.kind == "oauth" and (closed := closed_tier(account.endpoint)):
+                self._warn(f"account {account.name!r}: {closed}")
+        assert self._refresher is not None
+        self._tasks = [
+            asyncio_utils.create_task(
+                self._refresher.keep_fresh(lambda: self._engine.pool.accounts), name="keep logins fresh", keep_ref=True
+            ),
+            asyncio_utils.create_task(self._follow(), name="follow the files of accounts", keep_ref=True),
+        ]
+
+    def done(self) -> asyncio.Task[None] | None:
+        """Let a renewal under way reach the disk; mitmproxy waits for the task when the process ends."""
+        for task in self._tasks:
+            task.cancel()
+        try:
+            return asyncio_utils.create_task(self._close(), name="close accounts", keep_ref=True)
+        except RuntimeError:  # never ran: there is no loop, and nothing under way
+            return None
+
+    async def _close(self) -> None:
+        if self._refresher is not None:
+            await self._refresher.aclose()
+
+    async def _follow(self) -> None:
+        environ = options.environment()
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            self._restore()
+            now = await asyncio.to_thread(snapshot, environ)
+            if now == self._seen:
+                continue
+            self._seen = now
+            try:
+                accounts = served(await asyncio.to_thread(load_accounts, environ, warn=self._warn))
+            except AuthError as error:
+                self._warn(f"the accounts stay as they are: {error}")
+                continue
+            self._take(accounts)
+
+    def _take(self, accounts: list[Account]) -> None:
+        before = self._engine.pool.accounts
+        wanted = options.read(ctx.options).default_account
+        accounts = keep_logins(before, sorted(accounts, key=lambda account: account.name != wanted))
+        if accounts == before:
             return
-        names = ", ".join(f"{account.name} ({account.plan})" for account in accounts)
-        logger.info("qwen-gateway serves with: %s; strategy: %s", names, self._engine.pool.strategy)
-        if self._engine.pool.strategy == "single" and len(accounts) > 1:
-            logger.info("only '%s' is used; qwen_strategy uses the others as well", accounts[0].name)
+        self._engine.use(accounts)
+        names = ", ".join(account.name for account in accounts) or "none"
+        logger.info("the files of accounts have changed; accounts now: %s", names)
+
+    def _restore(self) -> None:
+        """Tell of logins that are refused, and give them another chance when their file has another token."""
+        refused = {state.account: state for state in self._engine.pool.states() if state.status == "needs-login"}
+        for account in self._engine.pool.accounts:
+            credentials, name = account.credentials, account.name
+            if not isinstance(credentials, OAuthCredentials) or name not in refused:
+                self._dead.pop(name, None)
+            elif name not in self._dead:
+                self._dead[name] = credentials.token
+                state = refused[name]
+                verdict = VERDICTS.get(state.cause)
+                logger.warning("account '%s': %s. %s", name, state.reason, verdict.advice if verdict else "")
+            elif credentials.token != self._dead[name]:
+                self._engine.pool.reset(name)
+                logger.info("account '%s' has a new login and is used again", name)
+
+    def _warn(self, message: str) -> None:
+        """Once: files are read often."""
+        if message not in self._told:
+            self._told.add(message)
+            logger.warning(message)
+
+
+def served(accounts: Iterable[Account]) -> list[Account]:
+    """Those of kinds that there is an encoder for."""
+    return [account for account in accounts if account.kind in ENCODERS]
+
+
+def keep_logins(old: Iterable[Account], new: Iterable[Account]) -> list[Account]:
+    """The new list, with the old credentials where it is the same login: they know more than the file does."""
+    known = {account.name: account for account in old if isinstance(account.credentials, OAuthCredentials)}
+    kept = []
+    for account in new:
+        before = known.get(account.name)
+        if before is not None and before.source == account.source and account.kind == before.kind:
+            kept.append(replace(account, credentials=before.credentials, base_url=before.base_url))
+        else:
+            kept.append(account)
+    return kept
 
 
 def first(accounts: list[Account], name: str | None) -> list[Account]:

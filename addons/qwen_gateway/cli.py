@@ -13,6 +13,7 @@ import click
 from qwen_auth.environment import read_environment
 from qwen_auth.errors import AuthError
 from qwen_auth.loading import load_accounts
+from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.version import __version__
 
 NO_ACCOUNT = """No account is configured, so there is nothing to call Qwen with.
@@ -88,7 +89,7 @@ def serve(kind: str, host: str, port: int, extra: list[str], *, quiet: bool, tun
         accounts = load_accounts(read_environment(os.environ, Path.cwd()), warn=lambda _: None)
     except AuthError as error:
         raise click.ClickException(str(error)) from None
-    if not any(account.kind == "key" for account in accounts):
+    if not any(account.kind in ENCODERS for account in accounts):
         click.echo(NO_ACCOUNT.format(auth=shown("qwen-auth"), gateway=shown("qwen-gateway")), err=True)
         sys.exit(3)
     from qwen_gateway.launcher import start  # noqa: PLC0415 - mitmproxy is slow to import; first say what is missing
