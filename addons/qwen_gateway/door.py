@@ -12,10 +12,19 @@ from mitmproxy.proxy.mode_specs import RegularMode, ReverseMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from qwen_gateway import flows, local, options
-from qwen_gateway.callers import KEY_HEADERS, Keys, check_host, check_origin, check_peer, preflight_headers
+from qwen_gateway.callers import (
+    KEY_HEADERS,
+    Keys,
+    check_admin,
+    check_host,
+    check_no_page,
+    check_origin,
+    check_peer,
+    preflight_headers,
+)
 from qwen_gateway.leg import Legs
 from qwen_gateway.openai.errors import NotFound, OpenAIError
-from qwen_gateway.router import INTERCEPTED, Route, route
+from qwen_gateway.router import ADMIN, INTERCEPTED, Route, route
 
 logger = logging.getLogger(__name__)
 
@@ -48,16 +57,19 @@ class Door:
     def __init__(self, legs: Legs) -> None:
         self._legs = legs
         self._keys = Keys()
+        self._admin_keys = Keys()
 
     def configure(self, updated: set[str]) -> None:
         if any(name.startswith("qwen_") for name in updated):
             self._settings = options.read(ctx.options)
             self._keys = options.caller_keys(self._settings)
+            self._admin_keys = options.admin_keys()
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """See every HTTP layer; where mitmproxy has not chosen yet, let it choose now."""
         if nextlayer.layer is None and (default := ctx.master.addons.get("nextlayer")):
             default.next_layer(nextlayer)
+        self._legs.hurry(nextlayer)
         self._legs.watch(nextlayer, speaks_openai)
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
@@ -103,17 +115,23 @@ class Door:
                 if flow.request.authority:  # RFC 9112 3.2.2: an absolute target outweighs the header
                     check_host(flow.request.authority, self._settings.allowed_hosts)
                 check_origin(origin, self._settings.cors_origins)
+            if found.surface in ADMIN:
+                check_no_page(origin)
             if flow.request.method == "OPTIONS" and origin:
                 wanted = flow.request.headers.get("access-control-request-headers", "")
                 flow.response = http.Response.make(204, b"", dict(preflight_headers(origin, wanted)))
                 return
-            if found.surface != "health":
-                self._keys.check({name: secrets.get(name, "") for name in KEY_HEADERS})
+            given = {name: secrets.get(name, "") for name in KEY_HEADERS}
+            if found.surface in ADMIN:
+                forwarded = any(name in flow.request.headers for name in ("forwarded", "x-forwarded-for"))
+                check_admin(self._admin_keys, given, flow.client_conn.peername, forwarded=forwarded)
+            elif found.surface != "health":
+                self._keys.check(given)
             check_route(found, flow.request)
         except OpenAIError as error:
             # RFC 9110 15.5.6: the answer to a wrong method names the right ones.
             local.refuse(flow, error, [("allow", ", ".join(sorted(found.allowed)))] if error.status == 405 else [])
-            if "origin_not_allowed" not in (error.code or ""):
+            if error.code not in ("origin_not_allowed", "admin_only"):
                 local.allow_origin(flow, origin, self._settings.cors_origins, everyone=not reverse)
 
 

@@ -226,7 +226,7 @@ class Legs:
         self._hidden: Hidden = weakref.WeakKeyDictionary()
 
     def hurry(self, nextlayer: layer.NextLayer) -> None:
-        """Choose where mitmproxy waits for the end of a head to see its host: past the limit `ErrorPages` refuses it."""
+        """Choose where mitmproxy waits for a head's end to see its host: past the limit `ErrorPages` refuses it."""
         reverse = isinstance(nextlayer.context.client.proxy_mode, ReverseMode)
         if nextlayer.layer is None and reverse and len(nextlayer.data_client()) > ErrorPages.HEAD_LIMIT:
             nextlayer.layer = HttpLayer(nextlayer.context, HTTPMode.transparent)

@@ -159,8 +159,6 @@ class Mitm:
         """What `probe.py` sees inside of the process."""
         proxied = not self.mode.startswith("reverse")
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 5):
-                pass
             with httpx.Client(proxy=self.url if proxied else None, verify=False, timeout=5) as client:
                 found: dict[str, Any] = client.get(
                     "http://probe.invalid/probe" if proxied else self.url + "/probe", headers={"x-e2e-probe": "1"}
@@ -212,9 +210,9 @@ class Mitm:
         lines = self.log.splitlines()
         return [
             line
-            for before, line in pairwise(["", *lines])
+            for line, after in pairwise([*lines, ""])
             # mitmproxy's views tell in the debug log what they could not show.
-            if any(word in line for word in words) and "Contentview" not in before
+            if any(word in line for word in words) and "contentviews" not in after
         ]
 
     def __enter__(self) -> Self:
