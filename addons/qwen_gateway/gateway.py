@@ -87,7 +87,8 @@ class Gateway:
     def __init__(self, engine: Engine, legs: Legs) -> None:
         self._engine = engine
         self._legs = legs
-        self._flows: weakref.WeakKeyDictionary[Exchange, http.HTTPFlow] = weakref.WeakKeyDictionary()
+        # Both ways, and neither may keep the other alive: each call would stay in memory for good.
+        self._flows: weakref.WeakKeyDictionary[Exchange, weakref.ref[http.HTTPFlow]] = weakref.WeakKeyDictionary()
         self._exchanges: weakref.WeakKeyDictionary[http.HTTPFlow, Exchange] = weakref.WeakKeyDictionary()
 
     def configure(self, updated: set[str]) -> None:
@@ -124,7 +125,7 @@ class Gateway:
             return
         flows.keep_client_request(flow, body)
         exchange = Exchange(call, wanted_account=flow.request.headers.get("x-qwen-account"))
-        self._flows[exchange], self._exchanges[flow] = flow, exchange
+        self._flows[exchange], self._exchanges[flow] = weakref.ref(flow), exchange
         if flow.is_replay:
             await self._replay(flow, exchange, encoder)
             return
@@ -179,7 +180,8 @@ class Gateway:
 
     async def _observe(self, exchange: Exchange, attempt: Attempt) -> None:
         """Show the attempt in the flow; a failed one also as a marked flow of its own."""
-        flow = self._flows.get(exchange)
+        known = self._flows.get(exchange)
+        flow = known() if known else None
         if flow is None:
             return
         if attempt.fault is None:

@@ -69,7 +69,7 @@ def start(
 ) -> None:
     """Run until stopped; arguments that are not ours go to mitmproxy."""
     if tune and sys.platform != "win32":
-        tuning.use_uvloop()
+        tuning.serve_many()
     arguments = ["--listen-host", host, *extra]
     if not any(argument == "--mode" or argument.startswith(("--mode=", "-m")) for argument in extra):
         upstream = os.environ.get("QWEN_UPSTREAM", DEFAULT_UPSTREAM)

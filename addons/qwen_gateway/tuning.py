@@ -1,8 +1,8 @@
 """What makes the host cheaper, each with its reason; `scripts/bench` has the figures.
 
 mitmproxy offers every event to some 40 addons, most of which do not listen to it: a table of who does costs nothing in
-meaning (`qwen_hook_table`). The launcher also takes a faster event loop, writes less, and keeps the garbage collector
-away from what stays (`--no-tune` goes without).
+meaning (`qwen_hook_table`). The launcher also writes less, keeps the garbage collector away from what stays, and lets
+more new connections wait (`--no-tune` goes without).
 """
 
 import asyncio
@@ -88,33 +88,29 @@ def settle() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def use_uvloop() -> bool:
-    """A faster event loop, where there is one for this platform; must be called before mitmproxy starts."""
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return False
-
-    class Loop(uvloop.Loop):
-        def set_task_factory(self, factory: Any) -> None:
-            """mitmproxy sets the eager one, and uvloop 0.23 hands it an argument that Python 3.13.0 refuses."""
-            super().set_task_factory(eager if factory is asyncio.eager_task_factory else factory)
-
-        def get_task_factory(self) -> Any:
-            """anyio knows the eager factory by identity, and starts its tasks otherwise then."""
-            factory = super().get_task_factory()
-            return asyncio.eager_task_factory if factory is eager else factory
-
-    class Policy(asyncio.DefaultEventLoopPolicy):
-        def new_event_loop(self) -> asyncio.AbstractEventLoop:
-            loop: asyncio.AbstractEventLoop = Loop()
-            return loop
-
-    asyncio.set_event_loop_policy(Policy())
-    return True
+BACKLOG = 2_048
+"""Connections that may wait to be accepted. asyncio's 100 overflows when a thousand clients come at once."""
 
 
-def eager(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> Any:
-    """`asyncio.eager_task_factory` without the argument that only newer Pythons know."""
-    kwargs.pop("eager_start", None)
-    return asyncio.eager_task_factory(loop, coro, **kwargs)
+class ServingPolicy(asyncio.DefaultEventLoopPolicy):
+    """Loops whose servers let more connections wait; must be set before mitmproxy starts.
+
+    Not uvloop: it hands on each chunk of a stream by itself, where asyncio joins what arrived meanwhile. With 1,000
+    streams that costs 122 to 146 µs per chunk instead of 74, and wins a tenth on small calls.
+    """
+
+    def new_event_loop(self) -> asyncio.AbstractEventLoop:
+        loop = super().new_event_loop()
+        create_server = loop.create_server
+
+        def patient(*args: Any, **kwargs: Any) -> Any:
+            kwargs.setdefault("backlog", BACKLOG)
+            return create_server(*args, **kwargs)
+
+        loop.create_server = patient  # type: ignore[method-assign]
+        return loop
+
+
+def serve_many() -> None:
+    """Use loops of that kind."""
+    asyncio.set_event_loop_policy(ServingPolicy())
