@@ -10,6 +10,7 @@ __all__ = ["__version__", "default_addons"]
 def default_addons() -> Sequence[object]:
     """Every addon, in the order in which mitmproxy asks them, put together around one engine."""
     from qwen_gateway.accounts import Accounts
+    from qwen_gateway.cockpit import Cockpit
     from qwen_gateway.door import Door
     from qwen_gateway.engine.engine import Engine
     from qwen_gateway.gateway import Gateway
@@ -17,7 +18,17 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.host import Host
     from qwen_gateway.leg import Legs
     from qwen_gateway.model_lists import ModelLists
+    from qwen_gateway.signin import SignIn
 
     engine = Engine()
     legs = Legs()
-    return [Host(), Accounts(engine), Door(legs), Health(engine), ModelLists(engine), Gateway(engine, legs)]
+    return [
+        Host(),
+        Accounts(engine),
+        Door(legs),
+        Health(engine),
+        Cockpit(engine),
+        SignIn(engine),
+        ModelLists(engine),
+        Gateway(engine, legs),
+    ]

@@ -87,6 +87,37 @@ def check_peer(peer: tuple[str, int] | None) -> None:
         )
 
 
+def check_admin(keys: Keys, headers: Mapping[str, str], peer: tuple[str, int] | None, *, forwarded: bool) -> None:
+    """The operator only: by an admin key, or from this machine where there are none.
+
+    Args:
+        forwarded: a proxy on this machine speaks for somebody else.
+
+    Raises:
+        BadKey: there are admin keys, and none was sent.
+        Forbidden: there are none, and the caller is another machine.
+    """
+    if keys:
+        keys.check(headers)
+        return
+    address = (peer[0] if peer else "").removeprefix("::ffff:")
+    if forwarded or not is_loopback(address):
+        raise Forbidden(
+            "Accounts and sign-in are for callers on this machine, or with one of QWEN_GATEWAY_ADMIN_KEYS.",
+            code="admin_only",
+        )
+
+
+def check_no_page(origin: str) -> None:
+    """No web page, of whatever origin.
+
+    Raises:
+        Forbidden: it is one.
+    """
+    if origin:
+        raise Forbidden("Web pages cannot reach accounts and sign-in.", code="admin_only")
+
+
 def host_of(authority: str) -> str:
     """The host in a Host header or an authority; empty when it has none."""
     try:

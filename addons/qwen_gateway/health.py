@@ -35,18 +35,13 @@ class Health:
             "checks": {
                 "accounts": [
                     {"name": state.account, "model": state.model or None, "status": state.status,
-                     "until": iso(state.until), "cause": state.cause or None}
+                     "until": local.moment(state.until), "cause": state.cause or None}
                     for state in self._engine.pool.states()
                 ],
             },
-            "next_recovery": iso(recovery),
+            "next_recovery": local.moment(recovery),
         }  # fmt: skip
         headers = []
         if not ready and recovery is not None:
             headers.append(("retry-after", str(max(1, round(recovery - time.time())))))
         local.answer(flow, answer, 200 if ready else 503, headers)
-
-
-def iso(seconds: float | None) -> str | None:
-    """A time for people and programs; None for never."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else None

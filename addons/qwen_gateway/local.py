@@ -1,5 +1,7 @@
 """Answer a request ourselves, without any upstream."""
 
+from datetime import UTC, datetime
+
 from mitmproxy import http
 
 from qwen_gateway import flows
@@ -11,6 +13,11 @@ from qwen_gateway.openai.errors import OpenAIError
 def answer(flow: http.HTTPFlow, value: object, status: int = 200, headers: list[tuple[str, str]] | None = None) -> None:
     """Answer with JSON."""
     flow.response = flows.json_response(dumps(value), status, headers)
+
+
+def moment(seconds: float | None) -> str | None:
+    """A time for people and programs; None for never."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else None
 
 
 def refuse(flow: http.HTTPFlow, error: OpenAIError, headers: list[tuple[str, str]] | None = None) -> None:

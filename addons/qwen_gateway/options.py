@@ -258,6 +258,11 @@ def caller_keys(settings: Settings, environ: Mapping[str, str] | None = None) ->
     return Keys(keys)
 
 
+def admin_keys() -> Keys:
+    """The keys of `QWEN_GATEWAY_ADMIN_KEYS`."""
+    return Keys(environment().get("QWEN_GATEWAY_ADMIN_KEYS", "").replace(",", " ").split())
+
+
 def at_least(name: str, value: int, least: int) -> None:
     """Refuse a number that is too small."""
     if value < least:

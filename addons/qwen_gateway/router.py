@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Surface = Literal["chat", "models", "model", "health", "unknown"]
+Surface = Literal["chat", "models", "model", "health", "accounts", "account", "signin", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,17 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(rf"{_PREFIX}/chat/completions"), "chat", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/models"), "models", frozenset({"GET", "HEAD"})),
     (re.compile(rf"{_PREFIX}/models/(?P<argument>.+)"), "model", frozenset({"GET", "HEAD"})),
+    (re.compile(r"/accounts"), "accounts", frozenset({"GET", "HEAD"})),
+    (re.compile(r"/accounts/(?P<argument>[^/]+/(?:reset|disable))"), "account", frozenset({"POST"})),
+    (re.compile(r"/auth/(?P<argument>initiate|poll)"), "signin", frozenset({"POST"})),
     (re.compile(r"/health(?:/(?P<argument>live|ready))?"), "health", frozenset({"GET", "HEAD"})),
 )
 
 INTERCEPTED: frozenset[Surface] = frozenset({"chat", "models", "model"})
 """Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
+
+ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin"})
+"""Surfaces for the operator alone."""
 
 
 def route(path: str) -> Route:

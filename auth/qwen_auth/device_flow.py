@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 
 from qwen_auth.authorization import DEVICE_GRANT, AuthorizationServer, describe_error
-from qwen_auth.errors import RefusedError, UnreachableError
+from qwen_auth.errors import DeniedError, ExpiredError, RefusedError, UnreachableError
 from qwen_auth.pkce import Pkce, new_pkce
 from qwen_auth.token import Token, answer_object, parse_granted
 
@@ -136,14 +136,14 @@ class DeviceFlow:
                 self._slower()
                 return
             case "access_denied":
-                raise RefusedError(f"the sign-in was denied on the other screen; {_AGAIN}")
+                raise DeniedError(f"the sign-in was denied on the other screen; {_AGAIN}")
             case "expired_token":
-                raise RefusedError(f"the code has expired; {_AGAIN}")
+                raise ExpiredError(f"the code has expired; {_AGAIN}")
         if status >= 500:
             self.passing(f"{response.request.url.host} answered {status}")
             return
         if status == 401:  # qwen-code reads it as "expired or invalid" (upstream.md 2.3)
-            raise RefusedError(f"the code has expired or is unknown; {_AGAIN}")
+            raise ExpiredError(f"the code has expired or is unknown; {_AGAIN}")
         if status == 429:
             raise RefusedError(
                 f"{response.request.url.host} limits sign-ins now ({said}); wait some minutes and {_AGAIN}"
@@ -178,7 +178,7 @@ async def sign_in(
         except httpx.HTTPError as error:
             flow.passing(str(unreachable(error)))
         if monotonic() >= deadline:
-            raise RefusedError(f"nobody approved within {code.expires_in / 60:.0f} minutes; {_AGAIN}")
+            raise ExpiredError(f"nobody approved within {code.expires_in / 60:.0f} minutes; {_AGAIN}")
 
 
 def unreachable(error: httpx.HTTPError) -> UnreachableError:

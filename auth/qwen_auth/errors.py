@@ -7,7 +7,9 @@
     ├── UnknownAccountError   no account of that name                                      3
     ├── NeedsLoginError       only its owner can mend it, by signing in                    4
     ├── RefusedError          the upstream was reached and said no                         5
-    │   └── DeadTokenError    it knows this refresh token no longer                        5
+    │   ├── DeadTokenError    it knows this refresh token no longer                        5
+    │   ├── DeniedError       the sign-in was denied                                       5
+    │   └── ExpiredError      the sign-in took too long                                    5
     ├── UnreachableError      the upstream was not reached, or spoke nonsense              6
     ├── FileError             a file that cannot be read, written or understood            1
     └── LockTimeoutError      another process holds a lock for too long                    1
@@ -77,6 +79,14 @@ class DeadTokenError(RefusedError):
     """The refresh token is used up, revoked or unknown; only a new login helps."""
 
     kind = "dead_token"
+
+
+class DeniedError(RefusedError):
+    """The person who was asked to approve a sign-in said no."""
+
+
+class ExpiredError(RefusedError):
+    """Nobody approved a sign-in in time, or its code is unknown by now."""
 
 
 class UnreachableError(AuthError):
