@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def node() -> str:
         pytest.skip("node and npm are not installed")
     wanted = json.loads((FOLDER / "package.json").read_text())["dependencies"]["openai"]
     installed = FOLDER / "node_modules" / "openai" / "package.json"
-    with FileLock(FOLDER / ".installing"):
+    with FileLock(Path(tempfile.gettempdir()) / "qwen-gateway-npm.lock"):
         if not installed.exists() or json.loads(installed.read_text())["version"] != wanted:
             install = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
             done = subprocess.run(install, cwd=FOLDER, capture_output=True, text=True, check=False, timeout=120)
