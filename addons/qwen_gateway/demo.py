@@ -8,7 +8,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from qwen_auth.authorization import DEVICE_PATH, TOKEN_PATH
+
 NOTE = "This is the demo: a simulator answers, not Qwen. Add an account with `qwen-auth add NAME` to call Qwen."
+
+FORGOTTEN = (
+    "DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY", "BAILIAN_TOKEN_PLAN_API_KEY", "DEFAULT_ACCOUNT",
+    "QWEN_CODE_AUTH_USE", "QWEN_CLIENT_ID", "QWEN_CLIENT_SECRET", "QWEN_SCOPE",
+)  # fmt: skip
+"""What belongs to the user's own accounts."""
+
+SIGN_IN = (
+    "Sign in    QWEN_HOME={home} QWEN_BASE_URL={base_url} qwen-auth login me\n"
+    "             and call with the header `x-qwen-account: me`; nothing of ~/.qwen is touched."
+)
+"""The device flow from the QR code to the first answer, against the simulator's sign-in server."""
 
 
 @contextmanager
@@ -32,15 +46,19 @@ def simulator(pace: float) -> Iterator[None]:
             ready = process.stdout.readline()
             if not ready:
                 raise RuntimeError("the simulator did not start; its message is above")
-            for name in ("DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY", "BAILIAN_TOKEN_PLAN_API_KEY"):
+            for name in FORGOTTEN:
                 os.environ.pop(name, None)
+            said = json.loads(ready)
+            base_url = said["base_url"]
             os.environ.update(
                 QWEN_GATEWAY_HOME=home,
-                QWEN_CODE_AUTH_USE="false",
+                QWEN_HOME=home,
                 QWEN_API_KEY="sk-sim",
                 QWEN_PLAN="model-studio-intl",
-                QWEN_BASE_URL=json.loads(ready)["urls"]["dashscope"],
-                QWEN_GATEWAY_NOTE=NOTE,
+                QWEN_BASE_URL=said["urls"]["dashscope"],
+                QWEN_DEVICE_CODE_ENDPOINT=base_url + DEVICE_PATH,
+                QWEN_TOKEN_ENDPOINT=base_url + TOKEN_PATH,
+                QWEN_GATEWAY_NOTE=f"{SIGN_IN.format(home=home, base_url=base_url)}\n\n  {NOTE}",
             )
             yield
         finally:
