@@ -58,6 +58,7 @@ def make_master(kind: str, *, tune: bool, quiet: bool) -> Callable[[Options], Ma
         if tune:
             addons.append(Tuner())
             tuning.quiet()
+            tuning.read_options_quickly()
         put_in_place(master.addons, addons)
         return master
 
