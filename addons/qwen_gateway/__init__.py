@@ -10,6 +10,7 @@ __all__ = ["__version__", "default_addons"]
 def default_addons() -> Sequence[object]:
     """Every addon, in the order in which mitmproxy asks them, put together around one engine."""
     from qwen_gateway.accounts import Accounts
+    from qwen_gateway.bookkeeping import Bookkeeping
     from qwen_gateway.cockpit import Cockpit
     from qwen_gateway.door import Door
     from qwen_gateway.engine.engine import Engine
@@ -25,6 +26,7 @@ def default_addons() -> Sequence[object]:
     return [
         Host(),
         Accounts(engine),
+        Bookkeeping(engine),
         Door(legs),
         Health(engine),
         Cockpit(engine),

@@ -66,9 +66,18 @@ class Cockpit:
             "ready": pool.usable(),
             "next_recovery": moment(pool.next_recovery()),
             "accounts": [
-                described(account, self._states(account), serving=account.name in serving) for account in pool.accounts
+                described(account, self._states(account), serving=account.name in serving)
+                | {"windows": self._windows(account)}
+                for account in pool.accounts
             ],
         }
+
+    def _windows(self, account: Account) -> list[dict[str, Any]]:
+        """What the account did in each window, beside what its plan allows."""
+        uses = self._engine.spent.uses(account.name, account.flavour, time.time(), self._engine.limits.day)
+        return [
+            {"window": use.window, "calls": use.calls, "limit": use.limit, "reset": moment(use.reset)} for use in uses
+        ]
 
     def _states(self, account: Account) -> list[State]:
         return [state for state in self._engine.pool.states() if state.account == account.name]

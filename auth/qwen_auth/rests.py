@@ -24,6 +24,7 @@ class Resting:
     status: str
     until: float
     reason: str = ""
+    cause: str = ""
 
 
 def rests_path(home: Path) -> Path:

@@ -9,6 +9,7 @@ import httpx
 import openai as library
 import pytest
 
+from qwen_auth.counts import RequestCounts
 from qwen_auth.qwen_store import LoginFile
 from qwen_auth.token import Token, parse_granted
 from qwen_gateway.simulator import Portal, Simulator
@@ -274,3 +275,29 @@ def test_qwen_codes_own_login_is_left_alone_on_request(starter: Starter, qwen: S
     names = [state["name"] for state in gateway.health().json()["checks"]["accounts"]]
 
     assert names == ["work"]
+
+
+async def test_counts_and_rests_survive_a_restart(starter: Starter, qwen: Simulator) -> None:
+    gateway = start(starter, qwen, "restart", "one", "two", options={"qwen_strategy": "fill-first", "qwen_wait": 0})
+    async with openai(gateway) as client:
+        call = client.chat.completions.create
+        await asyncio.gather(*(call(model="gpt-4o", messages=HI, max_tokens=50) for _ in range(40)))
+    qwen.portal.per_day = 0
+    used_up = ask(gateway)
+    before = httpx.get(gateway.url + "/accounts").json()["accounts"]
+    gateway.stop()
+    gateway.start()
+    after = httpx.get(gateway.url + "/accounts").json()["accounts"]
+    sent = len(qwen.log)
+    again = ask(gateway)
+
+    assert used_up.status_code == again.status_code == 429
+    assert len(qwen.log) == sent, "a used-up day is asked again"
+    assert [row["status"] for row in after] == ["exhausted", "exhausted"]
+    windows = [{use["window"]: use["calls"] for use in row["windows"]} for row in after]
+    assert [use["day"] for use in windows] == [41, 1]
+    assert [use["week"] for use in windows] == [41, 1]
+    assert [row["next_recovery"] for row in after] == [row["next_recovery"] for row in before]
+    counted = RequestCounts(gateway.folder / ".qwen" / "request_counts.json").today()
+    assert (counted["one"].requests, counted["two"].requests) == (41, 1)
+    assert counted["one"].output_tokens > 0

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Pool, Strategy
+from qwen_auth.spent import Spent
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.attempts import Attempts, Broken, Encoder
 from qwen_gateway.engine.budget import RetryBudget
@@ -43,6 +44,7 @@ class Engine:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.pool = Pool([], clock=clock)
+        self.spent = Spent()
         self.limits = limits or Limits()
         self.transport: Transport = transport or AiohttpTransport()
         self.catalogue = Catalogue(self.transport, keep=3600)
