@@ -54,6 +54,22 @@ class Transport(Protocol):
         """Close every pooled connection."""
 
 
+WORDS = {
+    "ClientPayloadError": "its body ended too early or was malformed",
+    "ClientResponseError": "its head is not HTTP",
+    "ServerDisconnectedError": "the server closed the connection",
+    "RemoteProtocolError": "the server did not keep to HTTP",
+}
+"""What the errors of client libraries mean; their own texts show the insides of the library."""
+
+
 def describe(error: BaseException) -> str:
-    """The error's own words, or its name when it has none."""
-    return str(error) or type(error).__name__
+    """Why it failed, for people: the system's words, ours for what libraries say, or the name of the error."""
+    cause = getattr(error, "os_error", error)
+    if said := getattr(cause, "strerror", None):
+        return str(said)
+    name = type(error).__name__
+    text = str(error)
+    if name in WORDS or not text or set(text) & set("<{'\"") or len(text) > 160:
+        return WORDS.get(name, name)
+    return text
