@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from functools import partial
 from typing import Any
 
 import brotli
@@ -11,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy import http
 from mitmproxy.test import tflow, tutils
-from tests.engine.fakes import Client
-from tests.openai.asking import call
 
 from qwen_gateway import flows
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.openai.errors import BadRequest, TooLarge, UpstreamError
+from tests.engine.fakes import Client
+from tests.openai.asking import call
 
 BODY = b'{"model":"gpt-4o"}' * 10
 CANARY = "sk-canary-1234"
@@ -68,7 +69,7 @@ PACKINGS = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
     "deflate": zlib.compress,
-    "br": brotli.compress,
+    "br": partial(brotli.compress, quality=1),
     "zstd": zstandard.ZstdCompressor().compress,
 }
 
@@ -97,7 +98,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("coding", PACKINGS)
     def test_a_bomb_is_not_unpacked(self, coding: str) -> None:
-        bomb = PACKINGS[coding](bytes(50_000_000))
+        bomb = PACKINGS[coding](bytes(20_000_000))
 
         with pytest.raises(TooLarge) as refused:
             flows.body_of(request(bomb, content_encoding=coding), 100_000)

@@ -6,9 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests import referee
-from tests.openai.asking import call
-
 from qwen_auth.account import Account
 from qwen_auth.credentials import KeyCredentials
 from qwen_auth.pool import Strategy
@@ -21,6 +18,8 @@ from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.upstreams.flavours import flavour
 from qwen_gateway.upstreams.key import Encoded, encode_chat
+from tests import referee
+from tests.openai.asking import call
 
 MODEL = "qwen3.7-plus"
 START = 1_790_000_000.0
@@ -230,18 +229,22 @@ class Client:
         )
 
 
+HOSTS = {"v": "vllm"}
+"""Hosts of accounts by name; all others are DashScope's."""
+
+
 class Encoder:
     """Every account has the same model."""
 
-    def __init__(self, asked: ChatCall, host: str = "dashscope", model: str | None = MODEL) -> None:
-        self._asked, self._host, self._model = asked, host, model
+    def __init__(self, asked: ChatCall) -> None:
+        self._asked = asked
 
     def model_of(self, account: Account) -> str | None:
-        return self._model
+        return MODEL
 
     def encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
-        assert self._model is not None
-        return encode_chat(self._asked, self._model, flavour(self._host), output_ceiling=ceilings.get(self._model))
+        host = flavour(HOSTS.get(account.name, "dashscope"))
+        return encode_chat(self._asked, MODEL, host, output_ceiling=ceilings.get(MODEL))
 
 
 def account(name: str) -> Account:

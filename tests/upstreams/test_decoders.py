@@ -3,11 +3,8 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests import referee
-from tests.openai.asking import call, tool
-from tests.upstreams.services import CUTS, answer, decoded, random_cuts
 
 from qwen_gateway.codec.deltas import CONTENT, Delta, Fault, Finish, Text, Thought
 from qwen_gateway.codec.json import loads
@@ -15,6 +12,9 @@ from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_stream import ChatStream as Writer
 from qwen_gateway.upstreams.decoders import ChatAnswer, ChatBody, ChatStream
+from tests import referee
+from tests.openai.asking import call, tool
+from tests.upstreams.services import CUTS, answer, decoded, random_cuts
 
 PLAIN = call(stream=True, tools=[tool("get_weather")])
 
@@ -231,7 +231,8 @@ CHUNKS = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(CHUNKS, max_size=6), st.booleans())
+@settings(max_examples=60)
+@given(st.lists(CHUNKS, max_size=4), st.booleans())
 def test_odd_chunks_never_raise_and_never_make_an_invalid_answer(chunks: list[Any], stream: bool) -> None:
     from qwen_gateway.codec.json import dumps
 

@@ -82,7 +82,6 @@ class Delivery:
         last = self.writer.end()
         self._exchange.end("finished")
         async with self._lock:
-            self._over = True
             if self._exchange.call.stream:
                 if not self._begun:
                     await self._begin()
@@ -100,7 +99,6 @@ class Delivery:
         self._exchange.usage = self.writer.usage
         self._exchange.end("failed", error)
         async with self._lock:
-            self._over = True
             if self._begun:
                 # The event says that the answer failed. Cutting the connection as well would lose it: fetch() in Node
                 # throws away what it has not handed out when a body breaks off.
@@ -117,8 +115,7 @@ class Delivery:
         """No more comments; called when the exchange ends in whatever way."""
         if self._watchdog is not None:
             self._watchdog.stop()
-        for beat in self._beats:
-            beat.cancel()
+        self._over = True
 
     async def _send(self, data: bytes) -> None:
         if self._watchdog is not None:
