@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from mitmproxy import http as http_
 
 from qwen_gateway.simulator import Simulator
 from tests.e2e.asking import ahttp, ask, body, dumped, http, text
@@ -86,6 +87,11 @@ def test_an_upstream_that_nobody_vouches_for_is_not_trusted(starter: Starter, tl
     assert tls_upstream.log == []
 
 
+def answered(flow: http_.HTTPFlow) -> bool:
+    """A replay of a chat, with its answer; health checks are replayed as well."""
+    return bool(flow.is_replay and flow.response and flow.metadata.get("qwen.client"))
+
+
 def test_a_recorded_flow_can_be_replayed(starter: Starter, upstream: Simulator, sim: Simulator) -> None:
     """From a dump, in another process: the client's own call is made again, with the account of that process."""
     with starter("recorded", environ=one_account(upstream)) as gateway:
@@ -98,8 +104,8 @@ def test_a_recorded_flow_can_be_replayed(starter: Starter, upstream: Simulator, 
         "replayed", environ=one_account(upstream, "sk-sim.second"), options={"client_replay": recorded}
     )  # fmt: skip
     with second:
-        wait_until(lambda: any(flow.is_replay and flow.response for flow in second.flows()), 10, lambda: second.log)
-        replayed = next(flow for flow in second.flows() if flow.is_replay and flow.metadata.get("qwen.client"))
+        wait_until(lambda: any(answered(flow) for flow in second.flows()), 10, lambda: second.log)
+        replayed = next(flow for flow in second.flows() if answered(flow))
 
     call = next(received for received in sim.log if received.method == "POST")
     assert call.key == "sk-sim.second"
