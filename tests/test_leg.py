@@ -1,4 +1,4 @@
-"""What `qwen_gateway/leg.py` relies on in mitmproxy, said one by one: a release that changes it fails here, by name.
+"""What `leg.py` and `error_pages.py` rely on in mitmproxy, one by one: a release that changes it fails here, by name.
 
 1. `HttpLayer` keeps `connections` and `streams`; an `HttpStream` has its `flow`; a layer knows its `context.layers`.
 2. `HttpLayer.get_connection` reuses an open `Server` of the wanted address that is in `connections`.
@@ -22,7 +22,7 @@ from mitmproxy.proxy.layers.http._http1 import Http1Server, make_error_response
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.test import taddons
 
-from qwen_gateway.leg import ErrorPages, plain_error
+from qwen_gateway.error_pages import ErrorPages, plain_error
 
 
 @pytest.fixture

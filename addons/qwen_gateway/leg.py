@@ -1,4 +1,4 @@
-"""The upstream side of mitmproxy's HTTP layer, played by our own tasks. All of mitmproxy's internals live in this file.
+"""The upstream side of mitmproxy's HTTP layer, played by our own tasks. Its insides are known here and to error_pages.
 
 mitmproxy can neither stream an answer that an addon makes nor try again before the first byte. So for a call of ours we
 put a pseudo connection into the HTTP layer's table of connections; the layer takes it for an open connection to the
@@ -12,28 +12,22 @@ holds it to that):
   through every outer layer that knows the connection (`CONNECT`: an outer `HttpLayer` and its `HttpStream`);
 * what an HTTP/2 client's window has no room for waits in `Http2Server.h2_conn.stream_buffers`;
 * a client that goes away becomes `RequestProtocolError` on the pseudo connection;
-* errors that mitmproxy makes itself go to the client's layer as `ResponseProtocolError`, and those about a request's
-  head to the client as one `SendData`: `ErrorPages` rewrites them;
-* `Http1Server` gathers a request's head in `buf` while its `state` is `read_headers`, and looks at the request's own
-  headers to see whether the connection ends with the answer.
+* `Http1Server` looks at the request's own headers to see whether the connection ends with the answer.
 """
 
 import asyncio
-import html
-import re
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.net.http import http1, status_codes
 from mitmproxy.proxy import events, layer
-from mitmproxy.proxy.commands import CloseConnection, Command, SendData
-from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, HttpStream, is_h3_alpn
+from mitmproxy.proxy.commands import Command
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, HttpStream
 from mitmproxy.proxy.layers.http._base import HttpConnection, HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
     ErrorCode,
@@ -45,15 +39,12 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._http1 import Http1Server
-from mitmproxy.proxy.layers.http._http2 import Http2Server
-from mitmproxy.proxy.layers.http._http3 import Http3Server
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from qwen_gateway.engine.delivery import Headers
-from qwen_gateway.openai.errors import OpenAIError
+from qwen_gateway.error_pages import ErrorPages
 
 Serve = Callable[["LegClient"], Awaitable[None]]
 """Answers one request through the client it is given."""
@@ -309,116 +300,3 @@ def handler_of(client: Client) -> ConnectionHandler:
         raise LookupError("the client's connection is gone")
     assert isinstance(handler, ConnectionHandler)
     return handler
-
-
-class ErrorPages:
-    """Stands before the client's layer and turns mitmproxy's own HTML error pages into OpenAI's form.
-
-    `HttpLayer` takes a layer for the client that is there already ("may have been set by client playback"); which
-    protocol it is for is known only when the layer starts.
-    """
-
-    CODES: ClassVar[dict[ErrorCode, tuple[int, str, str]]] = {
-        ErrorCode.REQUEST_TOO_LARGE: (413, "invalid_request_error", "request_too_large"),
-        ErrorCode.RESPONSE_TOO_LARGE: (502, "server_error", "upstream_malformed"),
-        ErrorCode.REQUEST_VALIDATION_FAILED: (400, "invalid_request_error", "invalid_request"),
-        ErrorCode.DESTINATION_UNKNOWN: (400, "invalid_request_error", "invalid_request"),
-        ErrorCode.GENERIC_CLIENT_ERROR: (400, "invalid_request_error", "invalid_request"),
-        ErrorCode.CONNECT_FAILED: (502, "server_error", "upstream_unreachable"),
-        ErrorCode.GENERIC_SERVER_ERROR: (502, "server_error", "upstream_torn"),
-        ErrorCode.RESPONSE_VALIDATION_FAILED: (502, "server_error", "upstream_malformed"),
-    }
-
-    HEAD_LIMIT = 128 * 1024
-    """Bytes of a request's head over HTTP/1, which mitmproxy would gather without end; HTTP/2 has its own limit."""
-
-    PATIENCE = 8 * 1024 * 1024
-    """Bytes that are read and thrown away after that: closing at once would take the error back (RST)."""
-
-    HTML = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r]*\r\nServer: mitmproxy [^\r]*\r\n.*?<p>(.*?)</p>", re.DOTALL)
-    """What mitmproxy sends when it cannot read a request's head."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._child: HttpConnection | None = None
-        self._begun: set[int] = set()
-        self._closed = False
-        self._thrown_away = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._child, name)
-
-    def _protocol(self) -> HttpConnection:
-        """The client's layer, chosen as `HttpLayer` chooses it."""
-        alpn = self._context.client.alpn
-        if is_h3_alpn(alpn):
-            return Http3Server(self._context.fork())
-        return Http2Server(self._context.fork()) if alpn == b"h2" else Http1Server(self._context.fork())
-
-    def handle_event(self, event: events.Event) -> Iterator[Command]:
-        """Pass everything on but an error page that would be HTML."""
-        if self._child is None:
-            self._child = self._protocol()
-        if isinstance(event, events.DataReceived) and self._head_without_end():
-            yield from self._refuse_head(event)
-            return
-        if isinstance(event, ResponseHeaders):
-            if event.response.status_code >= 200:
-                self._begun.add(event.stream_id)
-        elif isinstance(event, ResponseEndOfMessage):
-            self._begun.discard(event.stream_id)
-        elif isinstance(event, ResponseProtocolError):
-            known = self.CODES.get(event.code)
-            if known and event.stream_id not in self._begun and not self._closed:
-                yield from self._page(event, *known)
-                return
-            self._begun.discard(event.stream_id)
-        yield from self._pass_on(event)
-
-    def _pass_on(self, event: events.Event) -> Iterator[Command]:
-        """Let the client's layer take the event; a page in HTML becomes one in JSON."""
-        assert self._child is not None
-        for command in self._child.handle_event(event):
-            if isinstance(command, SendData) and (found := self.HTML.match(command.data)):
-                said = html.unescape(found[2].decode("utf-8", "replace")).rstrip(".")
-                yield SendData(command.connection, plain_error(int(found[1]), f"{said[:300]}."))
-                continue
-            if isinstance(command, CloseConnection):
-                self._closed = True
-            yield command
-
-    def _head_without_end(self) -> bool:
-        child = self._child
-        return isinstance(child, Http1Server) and child.state == child.read_headers and len(child.buf) > self.HEAD_LIMIT
-
-    def _refuse_head(self, event: events.DataReceived) -> Iterator[Command]:
-        """Once; what comes after it is thrown away."""
-        if not self._closed:
-            self._closed = True
-            said = f"The headers have more than {self.HEAD_LIMIT} bytes."
-            yield SendData(self._context.client, plain_error(431, said, code="headers_too_large"))
-        self._thrown_away += len(event.data)
-        if self._thrown_away > self.PATIENCE:
-            yield CloseConnection(self._context.client)
-
-    def _page(self, event: ResponseProtocolError, status: int, kind: str, code: str) -> Iterator[Command]:
-        multiplexed = self._context.client.alpn not in (None, b"", b"http/1.1")
-        body = OpenAIError(f"{event.message.rstrip('.')}.", status=status, type=kind, code=code).encode()
-        response = http.Response.make(status, body, {"content-type": "application/json"})
-        if multiplexed:
-            response.data.http_version = b"HTTP/2.0"
-        else:
-            response.headers["connection"] = "close"
-        for part in (ResponseHeaders(event.stream_id, response, False), ResponseData(event.stream_id, body)):
-            yield from self._pass_on(part)
-        # Half a request may still be coming. The page is complete by its length; over HTTP/1 the connection closes.
-        last = ResponseEndOfMessage(event.stream_id) if multiplexed else event
-        yield from self._pass_on(last)
-
-
-def plain_error(status: int, message: str, *, code: str = "invalid_request") -> bytes:
-    """An error as the bytes of the last answer on a connection of HTTP/1."""
-    body = OpenAIError(message, status=status, type="invalid_request_error", code=code).encode()
-    reason = status_codes.RESPONSES.get(status, "")
-    head = f"HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    return head.encode() + b"connection: close\r\n\r\n" + body
