@@ -9,6 +9,7 @@ from qwen_gateway.codec.deltas import Fault, Usage
 from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.notices import Notice
+from qwen_gateway.router import Surface
 
 Outcome = Literal["running", "finished", "failed", "cancelled"]
 
@@ -45,6 +46,7 @@ class Exchange:
     """One call.
 
     Attributes:
+        request_body: the client's, unpacked, as it was parsed.
         id: ours; the client sees it as `x-request-id`.
         model: the upstream's model, once resolved.
         wanted_account: the account that the client asked for.
@@ -52,6 +54,8 @@ class Exchange:
     """
 
     call: ChatCall
+    surface: Surface = "chat"
+    request_body: bytes = b""
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
     started: float = field(default_factory=time.time)
     model: str = ""

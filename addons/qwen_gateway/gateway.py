@@ -1,4 +1,4 @@
-"""The gateway: a chat call comes in, an exchange is made of it, the engine answers through the leg."""
+"""The gateway: a call comes in, an exchange is made of it, the engine answers through the leg."""
 
 import logging
 import weakref
@@ -13,15 +13,15 @@ from qwen_auth.account import Account
 from qwen_auth.plans import find_plan
 from qwen_gateway import flows, local, options
 from qwen_gateway.callers import cors_headers, origin_allowed
-from qwen_gateway.engine.delivery import Headers
+from qwen_gateway.engine.delivery import Headers, Writer
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook
 from qwen_gateway.leg import LegClient, Legs
-from qwen_gateway.openai.chat_choice import Dress
-from qwen_gateway.openai.chat_request import ChatCall, parse_chat
+from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.errors import NotFound, OpenAIError
 from qwen_gateway.openai.notices import Notice
+from qwen_gateway.surfaces import SURFACES, Surface
 from qwen_gateway.upstreams.facts import facts_of
 from qwen_gateway.upstreams.flavours import flavour
 from qwen_gateway.upstreams.key import Encoded
@@ -82,7 +82,7 @@ class ChatEncoder:
 
 
 class Gateway:
-    """Serves chat completions."""
+    """Serves every surface whose calls a model answers."""
 
     def __init__(self, engine: Engine, legs: Legs) -> None:
         self._engine = engine
@@ -99,18 +99,19 @@ class Gateway:
     async def request(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error or flows.ATTEMPT in flow.metadata:
             return
-        if flow.metadata.get(flows.SURFACE) != "chat":
+        surface = SURFACES.get(flow.metadata.get(flows.SURFACE, ""))
+        if surface is None:
             return
         try:
-            await self._take(flow)
+            await self._take(flow, surface)
         except Exception:  # mitmproxy would log it and send the call on to the listener's target
             logger.exception("the gateway failed on a call")
             local.refuse(flow, OpenAIError("The gateway itself failed; its log has the reason.", code="internal_error"))
 
-    async def _take(self, flow: http.HTTPFlow) -> None:
+    async def _take(self, flow: http.HTTPFlow, surface: Surface) -> None:
         try:
             body = flows.body_to_serve(flow, self._settings.body_limit)
-            call = parse_chat(body)
+            call = surface.parse(body)
             for account in self._engine.pool.serving():
                 if flavour(find_plan(account.plan).flavour).default_model is None:
                     await self._engine.catalogue.prepare(account)
@@ -124,7 +125,7 @@ class Gateway:
             self._allow_origin(flow)
             return
         flows.keep_client_request(flow, body)
-        exchange = Exchange(call, wanted_account=flow.request.headers.get("x-qwen-account"))
+        exchange = Exchange(call, surface.name, body, wanted_account=flow.request.headers.get("x-qwen-account"))
         self._flows[exchange], self._exchanges[flow] = weakref.ref(flow), exchange
         if flow.is_replay:
             await self._replay(flow, exchange, encoder)
@@ -160,7 +161,7 @@ class Gateway:
 
         try:
             await self._engine.serve(
-                exchange, encoder, shown, self._dress(exchange), headers=self._cors(flow), ended=ended
+                exchange, encoder, shown, self._writer(exchange), headers=self._cors(flow), ended=ended
             )
         finally:
             ended()
@@ -169,14 +170,13 @@ class Gateway:
     async def _replay(self, flow: http.HTTPFlow, exchange: Exchange, encoder: ChatEncoder) -> None:
         """A replay has no client that waits: the answer is collected and set."""
         collected = flows.Collected()
-        await self._engine.serve(exchange, encoder, collected, self._dress(exchange))
+        await self._engine.serve(exchange, encoder, collected, self._writer(exchange))
         flow.response = collected.response()
         flow.comment = exchange.summary()
         await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))
 
-    def _dress(self, exchange: Exchange) -> Dress:
-        wanted = exchange.call.body.get("service_tier")
-        return Dress(thinking=self._settings.thinking, service_tier="default" if wanted else None)
+    def _writer(self, exchange: Exchange) -> Writer:
+        return SURFACES[exchange.surface].writer(exchange.call, self._settings)
 
     async def _observe(self, exchange: Exchange, attempt: Attempt) -> None:
         """Show the attempt in the flow; a failed one also as a marked flow of its own."""

@@ -15,7 +15,9 @@ from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import TransportFault
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.openai.chat_choice import Dress
+from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_request import ChatCall
+from qwen_gateway.openai.chat_stream import ChatStream
 from qwen_gateway.upstreams.flavours import flavour
 from qwen_gateway.upstreams.key import Encoded, encode_chat
 from tests import referee
@@ -282,7 +284,8 @@ class Gateway:
         def ended() -> None:
             served.ended += 1
 
-        await self.engine.serve(exchange, Encoder(asked), served.client, Dress(), ended=ended)
+        writer = ChatStream(asked, Dress()) if asked.stream else ChatObject(asked, Dress())
+        await self.engine.serve(exchange, Encoder(asked), served.client, writer, ended=ended)
         return served
 
     def states(self) -> dict[tuple[str, str], str]:

@@ -4,15 +4,13 @@ Whatever goes wrong becomes exactly one error: with its own status while nothing
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from qwen_gateway.codec import sse
-from qwen_gateway.codec.deltas import Delta
+from qwen_gateway.codec.deltas import Delta, Usage
 from qwen_gateway.engine.watchdog import Watchdog
 from qwen_gateway.exchange import Exchange
-from qwen_gateway.openai.chat_object import ChatObject
-from qwen_gateway.openai.chat_stream import ChatStream
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.notices import HEADER, header_value
 
@@ -35,6 +33,30 @@ class Client(Protocol):
         """The stream ends; `torn` when it must not look complete."""
 
 
+class Writer(Protocol):
+    """A surface's form of one answer: deltas into the client's bytes, streamed or collected. No I/O; never raises."""
+
+    @property
+    def content_type(self) -> str:
+        """What the client is told that the bytes are."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens, summed over the choices, as far as the upstream has told them."""
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """The upstream's names of tools, and the client's own; said anew before every attempt."""
+
+    def write(self, deltas: list[Delta]) -> bytes:
+        """What these deltas show the client now; nothing when the answer is collected."""
+
+    def end(self) -> bytes:
+        """What is missing to a complete answer."""
+
+    def fail(self, error: OpenAIError) -> bytes:
+        """What a begun answer ends with instead."""
+
+
 class Delivery:
     """Delivers one answer.
 
@@ -49,7 +71,7 @@ class Delivery:
         self,
         exchange: Exchange,
         client: Client,
-        writer: ChatStream | ChatObject,
+        writer: Writer,
         *,
         hold: float,
         keep_alive: float,

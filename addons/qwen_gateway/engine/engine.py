@@ -13,15 +13,12 @@ from qwen_gateway.engine.attempts import Attempts, Broken, Encoder
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
-from qwen_gateway.engine.delivery import Client, Delivery, Headers
+from qwen_gateway.engine.delivery import Client, Delivery, Headers, Writer
 from qwen_gateway.engine.httpx_transport import HttpxTransport
 from qwen_gateway.engine.judging import Renewal
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import Transport
 from qwen_gateway.exchange import Exchange
-from qwen_gateway.openai.chat_choice import Dress
-from qwen_gateway.openai.chat_object import ChatObject
-from qwen_gateway.openai.chat_stream import ChatStream
 from qwen_gateway.openai.errors import OpenAIError
 
 logger = logging.getLogger(__name__)
@@ -109,7 +106,7 @@ class Engine:
         exchange: Exchange,
         encoder: Encoder,
         client: Client,
-        dress: Dress,
+        writer: Writer,
         *,
         headers: Headers | None = None,
         ended: Callable[[], None] = lambda: None,
@@ -117,10 +114,10 @@ class Engine:
         """Answer one exchange, whatever happens. Ends it exactly once; is cancelled when the client goes away.
 
         Args:
+            writer: puts the answer into the words of the client's surface.
             headers: added to every answer.
             ended: told that the exchange ended, before the last bytes go out; not told of a cancelled one.
         """
-        writer = ChatStream(exchange.call, dress) if exchange.call.stream else ChatObject(exchange.call, dress)
         delivery = Delivery(
             exchange,
             client,
