@@ -241,11 +241,20 @@ class Shown:
         self.streamed = True
         await self._client.begin(status, headers)
 
+    def send_now(self, data: bytes) -> bool:
+        if self._client.send_now(data):
+            self._keep(data)
+            return True
+        return False
+
     async def send(self, data: bytes) -> None:
+        self._keep(data)
+        await self._client.send(data)
+
+    def _keep(self, data: bytes) -> None:
         if self._size < SHOWN_LIMIT:
             self._pieces.append(data)
         self._size += len(data)
-        await self._client.send(data)
 
     async def end(self, *, torn: bool) -> None:
         await self._client.end(torn=torn)
@@ -271,6 +280,10 @@ class Collected:
 
     async def begin(self, status: int, headers: Headers) -> None:
         self._status, self._headers = status, headers
+
+    def send_now(self, data: bytes) -> bool:
+        self._pieces.append(data)
+        return True
 
     async def send(self, data: bytes) -> None:
         self._pieces.append(data)

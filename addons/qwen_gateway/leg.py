@@ -45,6 +45,7 @@ from mitmproxy.utils import asyncio_utils
 
 from qwen_gateway.engine.delivery import Headers
 from qwen_gateway.error_pages import ErrorPages
+from qwen_gateway.shortcut import open_writer, plain_socket
 
 Serve = Callable[["LegClient"], Awaitable[None]]
 """Answers one request through the client it is given."""
@@ -119,6 +120,8 @@ class LegClient:
         self._last = not request.is_http2 and http1.connection_close(request.http_version, request.headers)
         self._old = request.http_version == "HTTP/1.0"
         self._ended = False
+        self._writer: asyncio.StreamWriter | None = None
+        self._plain = not request.is_http2 and plain_socket(handler, owner)
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send the whole answer."""
@@ -153,9 +156,31 @@ class LegClient:
             None,
         )
 
+    def send_now(self, data: bytes) -> bool:
+        """Send bytes if that needs no waiting; else nothing happened and they must be sent by `send`."""
+        writer = self._writer
+        if writer is None:
+            if not self._plain:
+                return False
+            writer = self._writer = open_writer(self._handler, self._owner, self._stream_id)
+            if writer is None:
+                return False
+        if writer.transport.get_write_buffer_size():
+            return False
+        self._write(writer, data)
+        return True
+
+    def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
+        if data and not writer.transport.is_closing():  # an empty chunk would be the last one
+            self._handler.timeout_watchdog.register_activity()
+            writer.transport.write(data if self._old else b"%x\r\n%b\r\n" % (len(data), data))
+
     async def send(self, data: bytes) -> None:
         """Send bytes; waits while the client is slower than we are."""
-        await self._give(ResponseData(self._stream_id, data))
+        if self._writer is not None:
+            self._write(self._writer, data)
+        else:
+            await self._give(ResponseData(self._stream_id, data))
         await self._handler.drain_writers()
         if self._request.is_http2:
             while self._unsent() > UNSENT_LIMIT:  # noqa: ASYNC110 - h2 tells nobody that a window opened

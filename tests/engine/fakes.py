@@ -183,6 +183,9 @@ class Client:
         assert self.status is None
         self.status, self.headers = status, headers
 
+    def send_now(self, data: bytes) -> bool:
+        return False
+
     async def send(self, data: bytes) -> None:
         self.events.append("send")
         assert self.status is not None

@@ -26,6 +26,9 @@ class Client(Protocol):
     async def begin(self, status: int, headers: Headers) -> None:
         """A stream begins."""
 
+    def send_now(self, data: bytes) -> bool:
+        """More of the stream, if it can go out at once; False when nothing happened and `send` must do it."""
+
     async def send(self, data: bytes) -> None:
         """More of the stream; waits while the client is slower than we are."""
 
@@ -94,8 +97,13 @@ class Delivery:
     async def write(self, deltas: list[Delta]) -> None:
         """Show deltas; the first ones begin the answer."""
         data = self.writer.write(deltas)
-        if data:
-            await self._send(data)
+        if not data:
+            return
+        if self._begun and not self._over and not self._lock.locked() and self._client.send_now(data):
+            if self._watchdog is not None:
+                self._watchdog.touch()
+            return
+        await self._send(data)
 
     async def finish(self) -> None:
         """The answer is complete."""
