@@ -83,6 +83,24 @@ def demo(context: click.Context, host: str, port: int, web_port: int, pace: floa
         raise click.ClickException(str(error)) from None
 
 
+@main.command(context_settings=PASS_ON)
+@click.option("--host", envvar="HOST", default="127.0.0.1", help="The address that would be listened on.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An option, as when running.")
+def check(host: str, settings: tuple[str, ...]) -> None:
+    """Look at accounts, options and files, and send nothing. Exit code 1: something must be mended, 3: no account."""
+    from qwen_gateway.check import look  # noqa: PLC0415 - mitmproxy is slow to import
+
+    findings = look(os.environ, Path.cwd(), host, settings)
+    for finding in findings:
+        colour = {"ok": "green", "warning": "yellow", "error": "red"}[finding.level]
+        click.echo(f"{click.style(f'{finding.level:<8}', fg=colour)} {finding.text}")
+    errors = sum(finding.level == "error" for finding in findings)
+    if errors:
+        click.echo(f"{errors} of these must be mended.")
+        sys.exit(3 if any(finding.no_account for finding in findings) and errors == 1 else 1)
+    click.echo("The configuration is valid.")
+
+
 def serve(kind: str, host: str, port: int, extra: list[str], *, quiet: bool, tune: bool) -> None:
     """Start, or say what is missing; exit code 3 without an account."""
     try:

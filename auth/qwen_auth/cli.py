@@ -15,7 +15,7 @@ from qwen_auth.commands.terminal import Commands, Outside
 
 class _Accounts(Commands):
     headings: ClassVar = {
-        "Accounts with an API key": ("add", "plans"),
+        "Accounts with an API key, or a browser session": ("add", "plans"),
         "Accounts with a Qwen login": ("login", "refresh", "import"),
         "All accounts": ("list", "test", "counts", "remove"),
     }
@@ -30,6 +30,9 @@ def cli(context: click.Context) -> None:
       qwen-auth add work --plan model-studio-intl     store an API key
       qwen-auth test work                             does it answer?
       qwen-auth list                                  all accounts, and how they do
+
+    A browser session of chat.qwen.ai is an account too: `qwen-auth add me --web --from-curl`, or QWEN_TOKEN
+    with QWEN_COOKIES.
 
     Keys are kept in $QWEN_GATEWAY_HOME (default ~/.qwen-gateway), readable by you alone. Accounts
     also come from the environment or a .env file: DASHSCOPE_API_KEY, BAILIAN_CODING_PLAN_API_KEY,

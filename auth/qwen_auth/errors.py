@@ -63,9 +63,9 @@ class NeedsLoginError(AuthError):
     exit_code = 4
     kind = "needs_login"
 
-    def __init__(self, name: str, problem: str) -> None:
+    def __init__(self, name: str, problem: str, remedy: str = "") -> None:
         self.name = name
-        super().__init__(f"account {name!r} {problem}; run `qwen-auth login {name}`")
+        super().__init__(f"account {name!r} {problem}; {remedy or f'run `qwen-auth login {name}`'}")
 
 
 class RefusedError(AuthError):

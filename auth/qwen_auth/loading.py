@@ -12,10 +12,11 @@ from qwen_auth.logins import login_accounts
 from qwen_auth.plans import explain_mismatch
 from qwen_auth.records import LoginSettings
 from qwen_auth.store import AccountStore, gateway_home
+from qwen_auth.web.accounts import web_accounts
 
 
 def load_accounts(environ: Mapping[str, str], home: Path | None = None, *, warn: Warn = log_warning) -> list[Account]:
-    """The accounts of the file, of the environment, and the Qwen logins; `DEFAULT_ACCOUNT` first of all.
+    """The accounts of the file, of the environment, browser sessions, and Qwen logins; `DEFAULT_ACCOUNT` first of all.
 
     Logins come last, because their free tier is closed (upstream.md 2.13).
 
@@ -25,7 +26,12 @@ def load_accounts(environ: Mapping[str, str], home: Path | None = None, *, warn:
     entries = AccountStore(home or gateway_home(environ), warn).entries()
     accounts = [entry for entry in entries if isinstance(entry, Account)]
     settings = {entry.name: entry for entry in entries if isinstance(entry, LoginSettings)}
-    for account in (*environment_accounts(environ), *login_accounts(environ, settings, warn)):
+    others = (
+        *environment_accounts(environ),
+        *web_accounts(environ, warn),
+        *login_accounts(environ, settings, warn),
+    )
+    for account in others:
         _join(accounts, account, warn)
     for account in accounts:
         if account.kind == "key":

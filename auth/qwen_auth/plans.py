@@ -121,7 +121,10 @@ PLANS: tuple[Plan, ...] = (
 QWEN_OAUTH = Plan("qwen-oauth", "Qwen login (qwen-code)", "portal", "https://portal.qwen.ai/v1", "2.1, 2.7")
 """Not for keys: the plan of accounts of kind `oauth`, made by `qwen-auth login`."""
 
-_BY_NAME = {plan.name: plan for plan in (*PLANS, QWEN_OAUTH)}
+QWEN_WEB = Plan("qwen-web", "chat.qwen.ai, a browser session", "web", "https://chat.qwen.ai", "3.1")
+"""Not for keys: the plan of accounts of kind `web`, made by `qwen-auth add NAME --web`."""
+
+_BY_NAME = {plan.name: plan for plan in (*PLANS, QWEN_OAUTH, QWEN_WEB)}
 
 
 def find_plan(name: str) -> Plan:
@@ -137,6 +140,8 @@ def find_key_plan(name: str) -> Plan:
     """The same, for keys only."""
     if name == QWEN_OAUTH.name:
         raise AccountError(f"plan {name!r} takes no key; run `qwen-auth login NAME`")
+    if name == QWEN_WEB.name:
+        raise AccountError(f"plan {name!r} takes no key; run `qwen-auth add NAME --web --from-curl`")
     return find_plan(name)
 
 

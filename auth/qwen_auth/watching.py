@@ -13,13 +13,18 @@ Snapshot = frozenset[tuple[str, int, int, int]]
 
 def snapshot(environ: Mapping[str, str]) -> Snapshot:
     """What changes when anybody adds, replaces or removes one. Ask in a thread: a home may be on a network."""
-    files = [gateway_home(environ) / "accounts.json", *_logins(qwen_directory(environ))]
+    home = gateway_home(environ)
+    files = [
+        home / "accounts.json",
+        *_files(home / "web", "*.json"),
+        *_files(qwen_directory(environ), "oauth_creds*.json"),
+    ]
     return frozenset(stamp for path in files if (stamp := _stamp(path)))
 
 
-def _logins(directory: Path) -> list[Path]:
+def _files(directory: Path, pattern: str) -> list[Path]:
     try:
-        return list(directory.glob("oauth_creds*.json"))
+        return list(directory.glob(pattern))
     except OSError:
         return []
 

@@ -9,16 +9,19 @@ import click
 from rich.text import Text
 
 from qwen_auth.account import Account, check_base_url, check_name
+from qwen_auth.commands.sessions import add_session
 from qwen_auth.commands.terminal import emit, environment, json_option, out, say, warn
 from qwen_auth.credentials import KeyCredentials, clean_key
 from qwen_auth.errors import AccountError
 from qwen_auth.loading import load_accounts
 from qwen_auth.logins import remove_login
-from qwen_auth.plans import PLANS, Plan, explain_mismatch, find_key_plan, plan_for_url
+from qwen_auth.plans import PLANS, QWEN_WEB, Plan, explain_mismatch, find_key_plan, plan_for_url
 from qwen_auth.qwen_store import DEFAULT, QwenDirectory
 from qwen_auth.store import AccountStore, gateway_home
+from qwen_auth.web.credentials import WebCredentials
 
 MAX_KEY = 4096
+MAX_CURL = 1_000_000
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -32,6 +35,8 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 @click.option("--proxy", metavar="URL", help="Make this account's calls through an egress proxy.")
 @click.option("--model", "models", metavar="MODEL", multiple=True, help="Only this model; repeat for more.")
 @click.option("--replace", is_flag=True, help="Put it in the place of an account of that name.")
+@click.option("--web", is_flag=True, help="A browser session of chat.qwen.ai; its JWT is the key, unless --from-curl.")
+@click.option("--from-curl", is_flag=True, help="Read a request from stdin, as the browser copied it as cURL.")
 @json_option
 def add(
     *,
@@ -44,9 +49,11 @@ def add(
     proxy: str | None,
     models: tuple[str, ...],
     replace: bool,
+    web: bool,
+    from_curl: bool,
     as_json: bool,
 ) -> None:
-    """Store an account with an API key.
+    """Store an account with an API key, or a browser session.
 
     The key never goes on the command line. It is asked for, or read from stdin or a variable:
 
@@ -54,8 +61,16 @@ def add(
       qwen-auth add work --plan model-studio-intl
       pass show qwen | qwen-auth add work --plan coding-plan --key-from-stdin
       qwen-auth add gpu --plan vllm --base-url http://gpu:8000/v1
+      qwen-auth add me --web --from-curl < request.txt
     """
     check_name(name)
+    if web or from_curl:
+        if plan_name or workspace or (from_curl and (key_from_stdin or key_env)):
+            raise click.UsageError("a browser session has no plan and no workspace, and its JWT is its key")
+        text = _read_curl() if from_curl else ""
+        token = "" if from_curl else _read_key(QWEN_WEB, key_from_stdin=key_from_stdin, variable=key_env)
+        add_session(name, text, token, base_url=base_url, proxy=proxy, models=models, replace=replace, as_json=as_json)
+        return
     plan, url = _where(plan_name, base_url, workspace)
     if key_from_stdin and key_env:
         raise click.UsageError("give either --key-from-stdin or --key-env, not both")
@@ -88,7 +103,9 @@ def remove(name: str, yes: bool, as_json: bool) -> None:
     if account is not None and account.source.startswith("environment"):
         raise AccountError(f"account {name!r} comes from the {account.source}; unset that to remove it")
     store = AccountStore(gateway_home(environ), warn)
-    if account is not None and account.kind == "oauth":
+    if account is not None and isinstance(account.credentials, WebCredentials):
+        account.credentials.file.remove()
+    elif account is not None and account.kind == "oauth":
         if name == DEFAULT and not yes:
             raise AccountError(f"{account.source} is qwen-code's own login; add --yes to sign it out too")
         remove_login(QwenDirectory.from_environment(environ, warn).file(name), name, tuple(accounts))
@@ -129,6 +146,15 @@ def _where(plan_name: str | None, base_url: str | None, workspace: str | None) -
         raise click.UsageError("give either --base-url or --workspace, not both")
     url = check_base_url(base_url).rstrip("/")
     return (find_key_plan(plan_name) if plan_name else plan_for_url(url)), url
+
+
+def _read_curl() -> str:
+    if sys.stdin.isatty():
+        say("Paste the command, then press Enter and Ctrl-D.")
+    text = sys.stdin.buffer.read(MAX_CURL + 1).decode(errors="replace")
+    if len(text) > MAX_CURL:
+        raise AccountError("stdin holds more than 1 MB, which is no request; copy it again")
+    return text
 
 
 def _read_key(plan: Plan, *, key_from_stdin: bool, variable: str | None) -> str:

@@ -21,6 +21,7 @@ from qwen_auth.oauth import OAuthCredentials, closed_tier
 from qwen_auth.qwen_store import qwen_directory
 from qwen_auth.rests import Resting, read_rests
 from qwen_auth.store import gateway_home
+from qwen_auth.web.accounts import expiry_of
 
 _COLOURS = {"fresh": "green", "stale": "green", "expired": "yellow"}
 
@@ -36,7 +37,7 @@ def list_accounts(outside: Outside, *, as_json: bool) -> None:
     counts = RequestCounts(qwen_directory(environ) / "request_counts.json", warn=warn).today()
     rests = read_rests(gateway_home(environ), now, warn)
     rows = [
-        _describe(account, counts[account.name].requests if account.name in counts else 0, rests)
+        _describe(account, counts[account.name].requests if account.name in counts else 0, rests, now)
         for account in accounts
     ]
     if as_json:
@@ -83,18 +84,19 @@ def counts(as_json: bool) -> None:
     say(f"Counting begins anew at midnight UTC, in {span((midnight - now).total_seconds())}.", "dim")
 
 
-def _describe(account: Account, requests: int, rests: Iterable[Resting]) -> dict[str, Any]:
+def _describe(account: Account, requests: int, rests: Iterable[Resting], now: float) -> dict[str, Any]:
     credentials = account.credentials
     resting = [rest for rest in rests if rest.account == account.name]
     whole = next((rest for rest in resting if not rest.model), None)
     login = credentials if isinstance(credentials, OAuthCredentials) else None
+    expiry = expiry_of(account)
     return {
         "name": account.name,
         "kind": account.kind,
         "plan": account.plan,
         "state": credentials.state,
-        "expires_at": moment(login.token.expires_at) if login else None,
-        "expires_in": round(login.remaining) if login else None,
+        "expires_at": moment(expiry) if expiry is not None else None,
+        "expires_in": round(login.remaining if login else expiry - now) if expiry is not None else None,
         "endpoint": account.endpoint,
         "requests_today": requests,
         "resting": [asdict(rest) for rest in resting],
@@ -102,8 +104,19 @@ def _describe(account: Account, requests: int, rests: Iterable[Resting]) -> dict
         "proxy": redact_url(account.proxy) if account.proxy else None,
         "models": account.models,
         "source": account.source,
-        "notice": closed_tier(account.endpoint) if login else None,
+        "notice": closed_tier(account.endpoint) if login else _session_notice(account, now),
     }
+
+
+def _session_notice(account: Account, now: float) -> str | None:
+    """What the owner of a browser session should know before it bites."""
+    expiry = expiry_of(account)
+    if account.kind != "web" or expiry is None or expiry > now:
+        return None
+    return (
+        f"The session of {account.name} has expired. The gateway tries to renew it by its cookies with the next call; "
+        f"if that fails, capture it again: `qwen-auth add {account.name} --web --from-curl --replace`."
+    )
 
 
 def _print(rows: list[dict[str, Any]], now: float) -> None:

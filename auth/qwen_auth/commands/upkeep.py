@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from qwen_auth.account import Account, check_name
+from qwen_auth.commands.sessions import refresh_session
 from qwen_auth.commands.terminal import Outside, emit, environment, find_account, json_option, say, warn
 from qwen_auth.commands.words import moment, span
 from qwen_auth.errors import AccountError, FileError
@@ -16,6 +17,7 @@ from qwen_auth.logins import store_login
 from qwen_auth.oauth import OAuthCredentials
 from qwen_auth.probe import Answer, probe
 from qwen_auth.qwen_store import QwenDirectory
+from qwen_auth.web.credentials import WebCredentials
 
 
 @click.command()
@@ -23,9 +25,12 @@ from qwen_auth.qwen_store import QwenDirectory
 @json_option
 @click.pass_obj
 def refresh(outside: Outside, *, name: str, as_json: bool) -> None:
-    """Renew a Qwen login now. The gateway does so by itself."""
+    """Renew a Qwen login or a browser session now. The gateway does so by itself."""
     account = find_account(name)
     credentials = account.credentials
+    if isinstance(credentials, WebCredentials):
+        refresh_session(outside, account, as_json=as_json)
+        return
     if not isinstance(credentials, OAuthCredentials):
         raise AccountError(f"account {name!r} has a key, which needs no refresh; `qwen-auth test {name}` tries it")
     asyncio.run(_refresh(outside, account))
