@@ -16,8 +16,8 @@ A client's base URL is `sim.url(FACE)`. `dashscope`, `beijing`, `virginia` and `
 `/compatible-mode/v1`; `coding` (`/coding/v1`) and `token-plan` (`/token-plan/compatible-mode/v1`) are
 the plans; `native` (`/api/v1`) has the official model list; `oauth` is the authorization server, at the
 root, with the web-search plugin; `portal` (`/v1`) is where its tokens are good; `vllm`, `ollama` (`/…/v1`)
-and `openrouter` (`/openrouter/api/v1`) are the variants of 4.13. Paths: `chat/completions`, `embeddings`,
-`models`, on DashScope `responses` too, and vLLM's `/vllm/tokenize`.
+and `openrouter` (`/openrouter/api/v1`) are the variants of 4.13; `web` is chat.qwen.ai, at the root as well.
+Paths: `chat/completions`, `embeddings`, `models`, on DashScope `responses` too, and vLLM's `/vllm/tokenize`.
 
 What it says
 ------------
@@ -71,6 +71,12 @@ Of the authorization server (2.3, 2.4): `oauth-invalid-request` `oauth-invalid-g
 `oauth-expired-token` `oauth-expired-code` `oauth-access-denied` `oauth-status-pending` `oauth-null-token`
 `oauth-no-resource-url` `oauth-no-refresh-token`; and `empty-200`, `gateway-timeout`, `stall-headers` and the like
 
+Of chat.qwen.ai (3.11; parameters: `shape` json, old, stream or http, `after` so many pieces in a stream, `details`,
+`num` hours): `web-rate-limited` `web-unauthorized` `web-token-expired` `web-in-progress` `web-bad-request`
+`web-wrong-parent` `web-model-not-found` `web-chat-not-found` `web-file-not-found` `web-too-many-requests`
+`web-context-length` `web-stream-unauthorized` `web-data-inspection` `web-error`; and `web-challenge`
+`web-challenge-page` `web-silent` `web-no-phase`; most faults of streams and of the way fit as well
+
 `GET /__sim__/faults` tells each with its section, its text, and its parameters with their defaults.
 
 Keys and quotas
@@ -88,20 +94,36 @@ set at any time. Each record of the log has a `note` such as "refresh 2 of alice
 `sim.portal` holds the moods of the portal: `closed`, `per_day`, `rpm`, `delay`, `ceiling`, `fault`,
 `searches_per_day`.
 
+chat.qwen.ai
+------------
+`sim.web` is the site. `sim.web.visitors.browser("alice")` gives the headers of a browser that alice has signed
+in with, `cookies` and `token` parts of them, `browser(guest="g")` those of a guest; `expire` and `revoke` end
+sessions, `user("alice", fault="web-error")` gives her turns a fault, `token_life` is 900 seconds.
+`sim.web.say("text", cut=3, thoughts="…")` lays out the next answer, `say(["<tool_", "call>"])` piece by piece
+(`web/answers.py` has the fields); otherwise the end of the message is repeated, with the number of the turn.
+`sim.web.mood` (`web/mood.py`) has the reading of parent ids, quotas, bursts, challenges, limits of bodies.
+`sim.web.chats` and `sim.web.files` are what is kept. Uploads go to a store under `/qwen-webui-prod/` that
+recomputes the V4 signature. A record of the log has the visitor's name as its `key`, and a `note` such as "turn
+2 of CHAT by alice". A script's entry keeps to turns with `"path": "/chat/completions"`; the faults of visitors
+and of the mood are for turns anyway.
+
 Control from another process
 ----------------------------
 `POST /__sim__/script` (a list of entries), `POST /__sim__/keys` (an object of keys), `POST /__sim__/settings`
 (`{"pace": 0.03, "token_life": 60, "portal": {"closed": true}}`), `POST /__sim__/login`, `revoke` and `expire`
 (`{"account": "alice"}`), `POST /__sim__/reset`; `GET /__sim__/log` (every request, with headers, body, times,
 status, and whether the client left early), `GET /__sim__/connections`, `GET /__sim__/script` (entries waiting),
-`GET /__sim__/logins`.
+`GET /__sim__/logins`. Of the site: `POST /__sim__/web/say` (a list of answers), `web/browser` (`{"name": "alice"}`),
+`web/expire`, `web/revoke`, `GET /__sim__/web/chats`, `web/visitors`; its mood is `{"web": {…}}` of the settings.
 
 Where it is not faithful
 ------------------------
 Tokens are words, not Qwen's. Texts the contract abridges are completed in its sense, and the contract knows no
 body for a PKCE mismatch, no number for repetitive tool calls, and no schema of the native model list. RPM does
 not bring RPS along: set `rps`. A month is 30 days. `enable_search`, audio and code interpreter have no effect.
-There is no Anthropic face (4.12), no `completions`, files, batches or rerank, and no chat.qwen.ai (3).
+There is no Anthropic face (4.12), no `completions`, files, batches or rerank. The contract has no text for a
+chat that is gone, nor for what a message must agree with: the simulator is strict. The site's titles are the
+first words, its tags, library and projects are empty, it does not speak, and nothing of a document is read.
 """
 
 from .faults import FAULTS
@@ -109,5 +131,6 @@ from .keys import Key, Limits
 from .log import Connection, Received
 from .oauth.mood import Portal
 from .simulator import Simulator
+from .web import Answer, Mood
 
-__all__ = ["FAULTS", "Connection", "Key", "Limits", "Portal", "Received", "Simulator"]
+__all__ = ["FAULTS", "Answer", "Connection", "Key", "Limits", "Mood", "Portal", "Received", "Simulator"]

@@ -6,7 +6,7 @@ from . import control, faces, keys, responses
 from .chat import chat
 from .embeddings import embeddings
 from .errors import ROWS, Refused
-from .faces import Face
+from .faces import FACES, Face
 from .faults import Faults, UnknownFault
 from .faults.table import Asked
 from .keys import Key
@@ -17,6 +17,7 @@ from .oauth.web_search import web_search
 from .shapes import error_reply
 from .state import Call, State
 from .tokenize import tokenize
+from .web import app as web
 from .wire import JsonObject, Reply
 
 Handler = Callable[[Call], Reply]
@@ -65,12 +66,12 @@ class App:
     def _answer(self, received: Received) -> Reply:
         # vLLM has it beside `/v1`, not within.
         path = TOKENIZE if received.path == "/vllm/tokenize" else received.path
-        found = faces.find(path)
+        found = (FACES["web"], path[1:]) if web.in_store(received) else faces.find(path)
         if found is None:
             return Reply(404, [], b"")
         face, rest = found
         received.face = face.name
-        name = keys.presented(received)
+        name = self.state.web.visitors.name_of(received) if face.kind == "web" else keys.presented(received)
         received.key = name or ""
         key = self._key(face, name)
         faults = self._faults(received, face, name or "", key)
@@ -79,6 +80,8 @@ class App:
         reply = faults.reply(call.asked)
         if reply is None:
             try:
+                if face.kind == "web":
+                    return faults.whole(web.answer(call))
                 call.key = _admit(call, key)
                 reply = _handler(call)(call)
             except Refused as refused:
@@ -90,7 +93,7 @@ class App:
         return faults.whole(reply)
 
     def _key(self, face: Face, name: str | None) -> Key | None:
-        if not name:
+        if not name or face.kind == "web":
             return None
         if face.kind in {"portal", "oauth"}:
             return self.state.logins.key(name)
@@ -104,6 +107,8 @@ class App:
         if scripted is not None:
             return scripted
         standing = self.state.portal.fault if face.kind == "portal" else ""
+        if face.kind == "web":
+            standing = web.standing_fault(self.state, received)
         return Faults.parse((key.fault if key is not None else "") or standing)
 
     def _call(self, received: Received, face: Face, rest: str, faults: Faults) -> Call:
@@ -113,7 +118,7 @@ class App:
         asked = Asked(
             request_id,
             _shape(face, rest, faults),
-            stream=given.get("stream") is True and rest == "chat/completions",
+            stream=given.get("stream") is True and rest.rstrip("/") in {"chat/completions", web.TURN[1:]},
             model=str(given.get("model", "")),
             tools=bool(given.get("tools")),
         )
@@ -174,7 +179,7 @@ def _shape(face: Face, rest: str, faults: Faults) -> str:
         return "vllm-old"
     if face.kind == "dashscope" and (face.name == "native" or rest.startswith("responses")):
         return "flat"
-    return "dashscope" if face.kind in {"portal", "oauth"} else face.kind
+    return "dashscope" if face.kind in {"portal", "oauth", "web"} else face.kind
 
 
 def _gateway_headers(call: Call) -> list[tuple[str, str]]:

@@ -10,7 +10,10 @@ from .state import State
 from .wire import JsonObject, Reply, json_reply
 
 PREFIX = "/__sim__/"
-CONTROLS = "POST script, reset, keys, settings, login, revoke, expire, and GET log, connections, script, faults, logins"
+CONTROLS = (
+    "POST script, reset, keys, settings, login, revoke, expire, web/say, web/browser, web/revoke, web/expire, "
+    "and GET log, connections, script, faults, logins, web/chats, web/visitors"
+)
 OAUTH_SETTINGS = ("token_life", "refresh_life", "code_life", "interval")
 
 
@@ -51,6 +54,22 @@ def _act(state: State, name: str, received: Received) -> Any:
             return {}
         case "GET", "logins":
             return [one.as_json() for one in state.logins]
+        case "POST", "web/say":
+            written = received.json
+            state.web.lay_out(written if isinstance(written, list) else [written])
+            return {"waiting": len(state.web.answers.waiting)}
+        case "POST", "web/browser":
+            return state.web.visitors.browser(**(received.json or {}))
+        case "POST", "web/revoke":
+            state.web.visitors.revoke(received.json["name"])
+            return {}
+        case "POST", "web/expire":
+            state.web.visitors.expire(received.json["name"])
+            return {}
+        case "GET", "web/chats":
+            return [{**chat.as_object(), "owner": chat.owner} for chat in state.web.chats]
+        case "GET", "web/visitors":
+            return [visitor.as_json() for visitor in state.web.visitors]
         case "GET", "log":
             return [one.as_json() for one in state.log]
         case "GET", "connections":
@@ -70,8 +89,9 @@ def _settings(state: State, given: JsonObject) -> JsonObject:
         if name in given:
             setattr(state.logins, name, float(given.pop(name)))
     state.portal = replace(state.portal, **given.pop("portal", {}))
+    state.web.mood = replace(state.web.mood, **given.pop("web", {}))
     if given:
-        raise ValueError(f"no setting {sorted(given)[0]!r}; there are pace, portal, {', '.join(OAUTH_SETTINGS)}")
-    return {"pace": state.pace, "portal": asdict(state.portal)} | {
+        raise ValueError(f"no setting {sorted(given)[0]!r}; there are pace, portal, web, {', '.join(OAUTH_SETTINGS)}")
+    return {"pace": state.pace, "portal": asdict(state.portal), "web": asdict(state.web.mood)} | {
         name: getattr(state.logins, name) for name in OAUTH_SETTINGS
     }

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["dashscope", "vllm", "ollama", "openrouter", "portal", "oauth"]
+Kind = Literal["dashscope", "vllm", "ollama", "openrouter", "portal", "oauth", "web"]
 Plan = Literal["payg", "coding", "token", "own"]
 
 
@@ -35,6 +35,8 @@ FACES = {
         # A token's `resource_url` names the simulator itself, so the portal is at its root (2.7).
         Face("portal", "/v1", "portal", "own", "portal"),
         Face("oauth", "", "oauth", "own", "portal"),
+        # chat.qwen.ai is at the root as well, beside the authorization server (3).
+        Face("web", "", "web", "own", "web"),
     )
 }
 
@@ -46,6 +48,8 @@ OAUTH_PATHS = {
     "/authorize",
 }
 
+WEB_PATHS = ("/api/models", "/api/v2/", "/api/v1/auths", "/api/v1/files/", "/api/v1/tasks/", "/qwen-webui-prod/")
+
 _BY_LENGTH = sorted(FACES.values(), key=lambda face: -len(face.prefix))
 
 
@@ -53,6 +57,8 @@ def find(path: str) -> tuple[Face, str] | None:
     """The face of a path, and the rest of the path behind its prefix."""
     if path in OAUTH_PATHS:
         return FACES["oauth"], path[1:]
+    if path.startswith(WEB_PATHS):
+        return FACES["web"], path[1:]
     for face in _BY_LENGTH:
         if face.prefix and path.startswith(face.prefix + "/"):
             return face, path[len(face.prefix) + 1 :]

@@ -18,6 +18,7 @@ from .oauth.logins import Logins
 from .oauth.mood import Portal
 from .server import Server
 from .state import State
+from .web import Mood, Site
 from .wire import Clock
 
 NAMES = ("localhost", "127.0.0.1", "::1")
@@ -43,6 +44,7 @@ class Simulator:
         code_life: float = 1_800,
         interval: float = 5,
         portal: Portal | None = None,
+        web: Mood | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -52,6 +54,7 @@ class Simulator:
         self.ca_file: Path | None = None
         self.state = State(Log(), clock, pace, seed, dict(keys or {}))
         self.state.portal = portal or Portal()
+        self.state.web.mood = web or Mood()
         self.oauth.token_life, self.oauth.code_life, self.oauth.interval = token_life, code_life, interval
         self._server = Server(App(self.state), self.state.log, max_streams=max_streams)
         self._folder = ExitStack()
@@ -151,10 +154,15 @@ class Simulator:
         """The mood of the portal."""
         return self.state.portal
 
+    @property
+    def web(self) -> Site:
+        """chat.qwen.ai: its `mood`, `visitors`, `chats`, `files`, and `say` for what it answers next."""
+        return self.state.web
+
     def script(self, entries: Iterable[Any]) -> None:
         """Lay out faults for the next calls, see `script.py`."""
         self.state.script.add(entries)
 
     def reset(self) -> None:
-        """Forget all but keys, logins, settings, and the open connections."""
+        """Forget all but keys, logins, visitors, settings, and the open connections."""
         self.state.reset()

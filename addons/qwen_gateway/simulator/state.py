@@ -14,6 +14,7 @@ from .log import Log, Received
 from .oauth.logins import Logins
 from .oauth.mood import Portal
 from .script import Script
+from .web import Site
 from .windows import Windows
 from .wire import Clock, JsonObject
 
@@ -33,6 +34,7 @@ class State:
     cache: Cache = field(default_factory=Cache)
     logins: Logins = field(init=False)
     portal: Portal = field(default_factory=Portal)
+    web: Site = field(init=False)
     base_url: str = ""
     stored: dict[str, JsonObject] = field(default_factory=dict)
     """Objects of the Responses face, by id."""
@@ -40,6 +42,7 @@ class State:
 
     def __post_init__(self) -> None:
         self.logins = Logins(self.now, self.seed)
+        self.web = Site(self.now, self.seed)
 
     def now(self) -> float:
         """The time, by the clock of the moment: a test may put in another."""
@@ -59,6 +62,7 @@ class State:
         self.cache.clear()
         self.stored.clear()
         self.logins.codes.clear()
+        self.web.reset()
         self._ids = 0
 
 

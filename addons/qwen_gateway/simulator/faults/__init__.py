@@ -2,7 +2,7 @@
 
 A fault is written `NAME` or `NAME;param=value;param=value`; several are joined by commas. Error rows
 (`errors.ROWS`) are faults of their own names; the others stand in `streams.py`, `answers.py`,
-`transport.py` and `oauth.py`. `ok` is the fault that changes nothing.
+`transport.py`, `oauth.py` and `web.py`. `ok` is the fault that changes nothing.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Any
 
 from ..chunks import Answer, Event
 from ..wire import Reply, Step
-from . import answers, errors, oauth, streams, transport
+from . import answers, errors, oauth, streams, transport, web
 from .table import Asked, Fault, Params
 
 FAULTS: dict[str, Fault] = {
@@ -22,6 +22,7 @@ FAULTS: dict[str, Fault] = {
         *answers.FAULTS,
         *transport.FAULTS,
         *oauth.FAULTS,
+        *web.FAULTS,
     )
 }
 

@@ -47,12 +47,12 @@ class Fault:
 def has_content(event: Event) -> bool:
     """Whether a chunk carries text, thoughts or a piece of a tool call."""
     return isinstance(event, dict) and any(
-        bool(value) and key not in {"role", "reasoning_details"}
-        for choice in event["choices"]
+        bool(value) and key not in {"role", "reasoning_details", "phase", "status", "name"}
+        for choice in event.get("choices", ())
         for key, value in choice["delta"].items()
     )
 
 
 def deltas(event: Event) -> list[JsonObject]:
     """The deltas of a chunk."""
-    return [choice["delta"] for choice in event["choices"]] if isinstance(event, dict) else []
+    return [choice["delta"] for choice in event.get("choices", ())] if isinstance(event, dict) else []
