@@ -28,8 +28,14 @@ logger = logging.getLogger(__name__)
 EVERY = 3.0
 """Seconds between two writes."""
 
+REFUSED = 429
+"""Calls that were refused for a quota are no part of it."""
+
 RESTORED: dict[str, Status] = {"resting": "resting", "exhausted": "exhausted", "excluded": "excluded"}
-"""What goes on after a restart. Who needed a login may have one by now, and who was disabled by hand is asked again."""
+"""Rests that go on after a restart. Who needed a login may have one by now, and is tried."""
+
+BY_HAND = "disabled by hand"
+"""Why an account rests that an operator took out: until it is reset, restarts or not."""
 
 
 class Bookkeeping:
@@ -48,11 +54,7 @@ class Bookkeeping:
         self._home = gateway_home(environ)
         self._counts = RequestCounts(qwen_directory(environ) / "request_counts.json")
         read_spent(self._home, self._engine.spent)
-        self._engine.pool.restore(
-            State(rest.account, rest.model, RESTORED[rest.status], rest.until, rest.reason, rest.cause)
-            for rest in read_rests(self._home, time.time())
-            if rest.status in RESTORED
-        )
+        self._restore(read_rests(self._home, time.time()))
         self._written = self._resting()
         self._task = asyncio_utils.create_task(self._keep_writing(), name="write down counts", keep_ref=True)
 
@@ -63,7 +65,8 @@ class Bookkeeping:
         for attempt in exchange.attempts:
             if attempt.status is not None:
                 self._counts.count(attempt.account, Tally(requests=1))
-                self._engine.spent.add(attempt.account, attempt.started)
+                if attempt.status != REFUSED:
+                    self._engine.spent.add(attempt.account, attempt.started)
                 self._dirty = True
         if exchange.usage and exchange.account:
             used = exchange.usage
@@ -104,10 +107,24 @@ class Bookkeeping:
                 self._told = str(error)
                 logger.warning("counts and rests are in memory only: %s", error)
 
+    def _restore(self, rests: list[Resting]) -> None:
+        """Go on where the last process ended."""
+        pool = self._engine.pool
+        known = {account.name for account in pool.accounts}
+        for rest in rests:
+            if rest.until is None and rest.account in known:
+                pool.disable(rest.account)
+                logger.warning("account '%s' is disabled; `qwen.account.reset %s` enables it", *[rest.account] * 2)
+        pool.restore(
+            State(rest.account, rest.model, RESTORED[rest.status], rest.until, rest.reason, rest.cause)
+            for rest in rests
+            if rest.until is not None and rest.status in RESTORED
+        )
+
     def _resting(self) -> list[Resting]:
-        now = time.time()
-        return [
+        now, pool = time.time(), self._engine.pool
+        return [Resting(name, "", "disabled", None, BY_HAND) for name in sorted(pool.disabled)] + [
             Resting(state.account, state.model, state.status, state.until, state.reason, state.cause)
-            for state in self._engine.pool.states()
+            for state in pool.states()
             if state.status != "healthy" and state.until > now
         ]

@@ -21,6 +21,8 @@ from qwen_auth.windows import HOURS, LIMITS, MONTH, WINDOWS, Window
 
 _MINUTE, _HOUR = 60, 3600
 
+_NEARLY = 0.9  # of a plan's calls counted here explain that it is used up: some are under way, or were made elsewhere
+
 Buckets = dict[int, int]
 
 
@@ -30,7 +32,8 @@ class Use:
 
     Attributes:
         limit: what the plan allows, where it is known.
-        reset: when the window begins anew, in seconds since the epoch; None for a rolling one.
+        reset: when the window begins anew, in seconds since the epoch. A rolling one that is used up has room again
+            then; None while there is room, and where nobody knows how much the plan allows.
     """
 
     window: str
@@ -65,9 +68,37 @@ class Spent:
         """Every window of an account, with the limits of its plan."""
         limits = LIMITS.get(flavour, {})
         return [
-            Use(window.name, self.calls(account, window, now, day), limits.get(window), window.reset(now, day))
+            Use(
+                window.name,
+                self.calls(account, window, now, day),
+                limits.get(window),
+                self.reset(account, flavour, window, now, day),
+            )
             for window in WINDOWS
         ]
+
+    def reset(self, account: str, flavour: str, window: Window, now: float, day: tzinfo = UTC) -> float | None:
+        """When a window has room again that is used up, in seconds since the epoch.
+
+        A fixed one begins anew by the calendar. A rolling one has room when the call that filled it leaves: the oldest
+        of the last so many calls as the plan allows. That is right as well for a month that began with the first of
+        them, which is all that is known of a subscription's month. None: much fewer calls were made from here than
+        the plan allows, so that others made them, and nobody here knows when.
+        """
+        if not window.rolling:
+            return window.reset(now, day)
+        limit = LIMITS.get(flavour, {}).get(window)
+        if limit is None:
+            return None
+        fine = window.length <= HOURS.length
+        size = _MINUTE if fine else _HOUR
+        found, oldest = 0, 0.0
+        for place, calls in sorted((self._minutes if fine else self._hours).get(account, {}).items(), reverse=True):
+            leaves = (place + 1) * size + window.length
+            if leaves <= now or found >= limit:
+                break
+            found, oldest = found + calls, leaves
+        return oldest if found >= _NEARLY * limit else None
 
     def to_json(self, now: float) -> bytes:
         """What a later process needs; what no window can hold any more is left out and forgotten."""

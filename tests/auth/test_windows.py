@@ -95,6 +95,50 @@ def test_each_window_is_shown_with_its_limit():
     assert uses["minute"].limit is None
 
 
+def at_limit(spent, window, begin, span):
+    """As many calls as a Coding Plan allows in the window, evenly over a span of seconds."""
+    limit = LIMITS["coding-plan"][window]
+    for number in range(limit):
+        spent.add("work", begin + span * number / limit)
+
+
+@pytest.mark.parametrize(("window", "bucket"), [(HOURS, 60), (MONTH, 3600)])
+def test_a_full_rolling_window_has_room_when_its_first_call_leaves(window, bucket):
+    spent = Spent()
+    at_limit(spent, window, FRIDAY, window.length / 2)
+    spent.add("work", FRIDAY - window.length, 7)  # older ones are no matter
+
+    for passed in (0.5, 0.75):
+        reset = spent.reset("work", "coding-plan", window, FRIDAY + window.length * passed)
+        assert 0 < reset - (FRIDAY + window.length) <= bucket
+
+
+def test_a_month_that_was_used_up_before_tells_of_the_last_one_only():
+    """45,000 calls of the old month, 90,000 of the new one that began on FRIDAY: thirty days after that."""
+    spent = Spent()
+    spent.add("work", FRIDAY - 86_400, 45_000)
+    at_limit(spent, MONTH, FRIDAY, 20 * 86_400)
+
+    reset = spent.reset("work", "coding-plan", MONTH, FRIDAY + 20 * 86_400)
+
+    assert 0 < reset - (FRIDAY + MONTH.length) <= 3600
+
+
+@pytest.mark.parametrize(("calls", "known"), [(5_399, False), (5_400, True), (5_990, True)])
+def test_what_other_programs_used_up_nobody_here_knows(calls, known):
+    spent = Spent()
+    spent.add("work", FRIDAY, calls)
+
+    assert (spent.reset("work", "coding-plan", HOURS, FRIDAY + 60) is not None) is known
+    assert spent.reset("work", "dashscope", HOURS, FRIDAY + 60) is None
+    assert spent.reset("work", "coding-plan", HOURS, FRIDAY + HOURS.length + 61) is None
+
+
+@pytest.mark.parametrize("window", [DAY, WEEK])
+def test_a_fixed_window_begins_anew_whoever_used_it(window):
+    assert Spent().reset("work", "coding-plan", window, FRIDAY) == window.reset(FRIDAY)
+
+
 def test_days_and_weeks_are_exact_for_random_calls():
     generator = random.Random(3)
     spent = Spent()

@@ -295,8 +295,8 @@ async def test_counts_and_rests_survive_a_restart(starter: Starter, qwen: Simula
     assert len(qwen.log) == sent, "a used-up day is asked again"
     assert [row["status"] for row in after] == ["exhausted", "exhausted"]
     windows = [{use["window"]: use["calls"] for use in row["windows"]} for row in after]
-    assert [use["day"] for use in windows] == [41, 1]
-    assert [use["week"] for use in windows] == [41, 1]
+    assert [use["day"] for use in windows] == [40, 0]
+    assert [use["week"] for use in windows] == [40, 0]
     assert [row["next_recovery"] for row in after] == [row["next_recovery"] for row in before]
     counted = RequestCounts(gateway.folder / ".qwen" / "request_counts.json").today()
     assert (counted["one"].requests, counted["two"].requests) == (41, 1)

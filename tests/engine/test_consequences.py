@@ -1,6 +1,7 @@
 """From a verdict to a rest for the account and an error for the client."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from qwen_auth.account import Account
 from qwen_auth.credentials import KeyCredentials
 from qwen_auth.pool import NoAccount, State
+from qwen_auth.spent import Spent
+from qwen_auth.windows import HOURS, LIMITS, MONTH, Window
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
 from qwen_gateway.upstreams.verdicts import VERDICTS
@@ -127,3 +130,24 @@ def test_a_week_is_never_longer_than_a_week(now: float) -> None:
 @pytest.mark.parametrize("message", ["hour allocated quota exceeded", "month allocated quota exceeded"])
 def test_other_windows_end_when_nobody_can_know(message: str) -> None:
     assert hint(message, START) is None
+
+
+@pytest.mark.parametrize(("message", "window"), [("hour", HOURS), ("month", MONTH), ("Quota exhausted: hour", HOURS)])
+def test_they_end_when_the_calls_of_this_gateway_leave_them(message: str, window: Window) -> None:
+    """upstream.md 4.7: 6,000 in five rolling hours, 90,000 in a month."""
+    spent = Spent()
+    spent.add("a", START - 600, LIMITS["coding-plan"][window])
+    fault = Fault(429, "insufficient_quota", f"{message} allocated quota exceeded.")
+
+    rest = rest_of(VERDICTS["quota_window"], fault, START, partial(spent.reset, "a", "coding-plan"))
+
+    assert rest is not None
+    assert rest.hint == pytest.approx(window.length - 600, abs=3_600 if window is MONTH else 60)
+    assert rest.hint <= rest.ceiling
+
+
+def test_a_quota_of_the_minute_is_no_window_of_the_plan() -> None:
+    rest = rest_of(VERDICTS["throttle_tokens"], Fault(429, "insufficient_quota", "hour allocated quota"), START)
+
+    assert rest is not None
+    assert rest.hint is None

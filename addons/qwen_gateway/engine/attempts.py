@@ -14,6 +14,7 @@ from typing import Protocol
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Choice, NoAccount, Pool
+from qwen_auth.spent import Spent
 from qwen_gateway.codec.deltas import Fault, Finish
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
@@ -63,6 +64,7 @@ class Attempts:
     """Runs the attempts of exchanges.
 
     Args:
+        spent: the calls that each account made, which tell when a window has room again.
         ceilings: what upstreams taught us about `max_tokens`, by model; shared by all exchanges.
     """
 
@@ -73,6 +75,7 @@ class Attempts:
         limits: Limits,
         *,
         budget: RetryBudget | None = None,
+        spent: Spent | None = None,
         observe: Observe | None = None,
         renewal: Renewal | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -83,6 +86,7 @@ class Attempts:
         self.judge = Judge(pool, renewal)
         self._transport = transport
         self._budget = budget or RetryBudget()
+        self._spent = spent or Spent()
         self.observe = observe
         self._sleep = sleep
         self._clock = clock
@@ -228,7 +232,8 @@ class Attempts:
             return None
         verdict, fault = failed
         attempt.fault, attempt.verdict = fault, verdict.name
-        self.pool.failed(account.name, encoded.model, rest_of(verdict, fault, self._clock(), self.limits.day))
+        reset = partial(self._spent.reset, account.name, account.flavour, day=self.limits.day)
+        self.pool.failed(account.name, encoded.model, rest_of(verdict, fault, self._clock(), reset))
         if self.observe:
             await self.observe(exchange, attempt)
         if not attempt.shown:

@@ -1,13 +1,13 @@
 """From a verdict to what follows: a rest for the account, an error for the client."""
 
 import time
-from datetime import UTC, tzinfo
+from collections.abc import Callable
 
 from qwen_auth.account import Account
 from qwen_auth.errors import AuthError
 from qwen_auth.plans import explain_mismatch
 from qwen_auth.pool import NoAccount, Rest, Status
-from qwen_auth.windows import DAY, WEEK
+from qwen_auth.windows import DAY, HOURS, MONTH, WEEK, Window
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.openai.errors import OpenAIError, UpstreamError
 from qwen_gateway.upstreams.verdicts import VERDICTS, Verdict
@@ -29,16 +29,22 @@ TOLD = frozenset({"discontinued"})
 OURS = frozenset({"login", "renewal"})
 """Origins of faults whose words are our own."""
 
+Reset = Callable[[Window, float], float | None]
+"""When a used-up window has room again, asked with the time now; both in seconds since the epoch."""
+
+PLAN_WINDOWS = (("hour allocated", HOURS), ("week allocated", WEEK), ("month allocated", MONTH))
+"""What the plans' messages say, and which window they mean (upstream.md 4.7)."""
+
 SOON = 5.0
 """Seconds: when an account is back that soon, the client's own library may as well wait and try again."""
 
 
-def rest_of(verdict: Verdict, fault: Fault, now: float, day: tzinfo = UTC) -> Rest | None:
+def rest_of(verdict: Verdict, fault: Fault, now: float, reset: Reset = Window.reset) -> Rest | None:
     """What the failure does to its account; None when it is not to blame.
 
     Args:
         now: seconds since the epoch.
-        day: the zone whose midnight ends a day's quota.
+        reset: what is known of the account's windows; by default only the calendar.
     """
     if verdict.effect == "none":
         return None
@@ -47,7 +53,7 @@ def rest_of(verdict: Verdict, fault: Fault, now: float, day: tzinfo = UTC) -> Re
         verdict.rest,
         verdict.ceiling,
         longest=verdict.longest or None,
-        hint=fault.retry_after if fault.retry_after is not None else until_reset(verdict, fault, now, day),
+        hint=fault.retry_after if fault.retry_after is not None else until_reset(verdict, fault, now, reset),
         whole_account=verdict.whole_account,
         transient=verdict.name in TRANSIENT,
         reason=f"{verdict.name}: {fault.message[:200]}",
@@ -56,11 +62,14 @@ def rest_of(verdict: Verdict, fault: Fault, now: float, day: tzinfo = UTC) -> Re
     )
 
 
-def until_reset(verdict: Verdict, fault: Fault, now: float, day: tzinfo = UTC) -> float | None:
-    """Seconds until the window of the quota begins anew; None where nobody can know (upstream.md 2.13, 4.7)."""
-    window = DAY if verdict.name == "quota_day" else WEEK if "week allocated quota" in fault.message.lower() else None
-    reset = window.reset(now, day) if window else None
-    return reset - now if reset is not None else None
+def until_reset(verdict: Verdict, fault: Fault, now: float, reset: Reset = Window.reset) -> float | None:
+    """Seconds until the window of the quota has room again; None where nobody can know (upstream.md 2.13, 4.7)."""
+    window = DAY if verdict.name == "quota_day" else None
+    if verdict.name == "quota_window":
+        said = fault.message.lower()
+        window = next((window for words, window in PLAN_WINDOWS if words in said), None)
+    again = reset(window, now) if window else None
+    return again - now if again is not None else None
 
 
 def error_of(

@@ -59,6 +59,7 @@ class Engine:
             self.transport,
             self.limits,
             budget=self._budget,
+            spent=self.spent,
             renewal=self._renewal,
             sleep=self._sleep,
             clock=self._clock,
