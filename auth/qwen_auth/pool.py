@@ -181,6 +181,11 @@ class Pool:
         """Take an account out by hand until `reset`."""
         self._disabled.add(account)
 
+    @property
+    def disabled(self) -> frozenset[str]:
+        """The accounts that were taken out by hand."""
+        return frozenset(self._disabled)
+
     def reset(self, account: str) -> None:
         """Forget everything held against an account, a disabling by hand included."""
         self._disabled.discard(account)
@@ -302,5 +307,6 @@ class Pool:
             elif account.name in tried:
                 reasons.append(f"'{account.name}' was tried")
         if not candidates:
-            reasons.append("every account is disabled by hand")
+            names = " or ".join(f"`qwen.account.reset {name}`" for name in self._accounts)
+            reasons.append(f"every account is disabled by hand; {names} enables one")
         return NoAccount("no account is usable: " + "; ".join(reasons), min(times, default=None), states)

@@ -17,12 +17,16 @@ from qwen_auth.files import Warn, log_warning, parse_object, read_file, replace_
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """One account (and model, or "" for all of it) that no call goes to before `until`, seconds since the epoch."""
+    """One account (and model, or "" for all of it) that no call goes to before `until`.
+
+    Attributes:
+        until: seconds since the epoch; None when only a reset by hand ends it.
+    """
 
     account: str
     model: str
     status: str
-    until: float
+    until: float | None
     reason: str = ""
     cause: str = ""
 
@@ -45,7 +49,7 @@ def read_rests(home: Path, now: float, warn: Warn = log_warning) -> list[Resting
         if content is None:
             return []
         rests = [Resting(**row) for row in parse_object(path, content)["rests"]]
-        return [rest for rest in rests if float(rest.until) > now]
+        return [rest for rest in rests if rest.until is None or float(rest.until) > now]
     except (FileError, KeyError, TypeError, ValueError) as fault:
         warn(f"{path} is no list of resting accounts and is ignored ({type(fault).__name__})")
         return []

@@ -199,6 +199,18 @@ def test_the_list_shows_state_expiry_endpoint_requests_and_recovery(run, signed_
     assert CLOSED in done.stderr
 
 
+def test_the_list_says_that_a_hand_disabled_an_account(run, signed_in, tmp_path):
+    signed_in("work", life=3700)
+    write_rests(tmp_path / ".qwen-gateway", [Resting("work", "", "disabled", None, "disabled by hand")])
+
+    _, row, details, *_ = run("list").stdout.splitlines()
+
+    assert row.split()[2] == "disabled"
+    assert row.rstrip().endswith("by hand")
+    assert "disabled (disabled by hand)" in details
+    assert json.loads(run("list", "--json").stdout)["next_recovery"] is None
+
+
 def test_the_list_for_scripts_has_them_too(run, signed_in, tmp_path):
     signed_in("work", life=-10)
     write_rests(tmp_path / ".qwen-gateway", [Resting("work", "coder-model", "resting", time.time() + 60)])

@@ -18,6 +18,13 @@ def test_what_was_written_is_read_until_it_is_over(tmp_path):
     assert read_rests(tmp_path, 2000.0) == []
 
 
+def test_what_only_a_hand_ends_is_read_for_ever(tmp_path):
+    disabled = Resting("work", "", "disabled", None, "disabled by hand")
+    write_rests(tmp_path, [disabled])
+
+    assert read_rests(tmp_path, 1e12) == [disabled]
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"rests": [1]}', '{"rests": [{"until": "soon"}]}'])
 def test_a_file_that_is_none_is_told_and_nothing_rests(tmp_path, content):
     warnings = []

@@ -1,5 +1,7 @@
 """The operator's endpoints: accounts and sign-in over HTTP, with a real mitmdump and the simulator's sign-in server."""
 
+import json
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +13,7 @@ from qwen_auth.qwen_store import LoginFile
 from qwen_gateway.simulator import Key, Simulator
 from tests.e2e.asking import ask, error, openai
 from tests.e2e.conftest import Starter
-from tests.e2e.mitm import Mitm, wait_until
+from tests.e2e.mitm import Mitm, program, wait_until
 
 ADMIN = "canary-admin-key"
 PATHS = [
@@ -92,6 +94,55 @@ async def test_a_denied_sign_in_says_so_and_is_over(starter: Starter, qwen: Simu
 
 
 @pytest.fixture(scope="module")
+def polled(starter: Starter, qwen: Simulator) -> Mitm:
+    """One for sign-ins that do not go well."""
+    return start(starter, qwen, "polled")
+
+
+@pytest.mark.parametrize("fault", ["oauth-expired-token", "oauth-expired-code"])
+def test_a_sign_in_that_qwen_has_forgotten_is_expired(polled: Mitm, qwen: Simulator, fault: str) -> None:
+    begun = post(polled, "/auth/initiate", {"account": "carol"}).json()
+    qwen.script([{"path": "/api/v1/oauth2/token", "fault": fault}])
+
+    assert poll_until_over(polled, begun["id"])[-1] == {"status": "expired"}
+    over = post(polled, "/auth/poll", {"id": begun["id"]})
+    assert (over.status_code, error(over)["code"]) == (404, "not_found")
+    assert not list(polled.folder.glob(".qwen/*carol*"))
+
+
+def test_a_sign_in_that_nobody_approves_in_time_is_expired_without_asking_qwen(polled: Mitm, qwen: Simulator) -> None:
+    qwen.oauth.code_life = 1
+    try:
+        begun = post(polled, "/auth/initiate", {"account": "dave"}).json()
+    finally:
+        qwen.oauth.code_life = 1_800
+    time.sleep(1.1)
+    asked = len(qwen.log)
+
+    assert begun["expires_in"] == 1
+    assert post(polled, "/auth/poll", {"id": begun["id"]}).json() == {"status": "expired"}
+    assert len(qwen.log) == asked
+    assert post(polled, "/auth/poll", {"id": begun["id"]}).status_code == 404
+
+
+@pytest.mark.parametrize("fault", ["oauth-slow-down", "oauth-slow-down-400"])
+def test_qwens_slow_down_is_passed_on_with_a_longer_interval(starter: Starter, qwen: Simulator, fault: str) -> None:
+    gateway = start(starter, qwen, fault)
+    begun = post(gateway, "/auth/initiate", {"account": "erin"}).json()
+    qwen.script([{"path": "/api/v1/oauth2/token", "fault": fault}])
+
+    told = post(gateway, "/auth/poll", {"id": begun["id"]}).json()
+    asked = len(qwen.log)
+    at_once = post(gateway, "/auth/poll", {"id": begun["id"]}).json()
+
+    assert told["status"] == at_once["status"] == "slow_down"
+    assert begun["interval"] < told["interval"] == at_once["interval"]
+    assert len(qwen.log) == asked, "who polls too fast is not passed on"
+    qwen.oauth.approve(begun["user_code"])
+    assert poll_until_over(gateway, begun["id"])[-1]["status"] == "done"
+
+
+@pytest.fixture(scope="module")
 def gateway(starter: Starter, qwen: Simulator) -> Mitm:
     """One without admin keys."""
     return start(starter, qwen, "operator")
@@ -111,6 +162,39 @@ def test_accounts_can_be_seen_disabled_and_reset(gateway: Mitm) -> None:
     assert refused.status_code == 503
     assert "disabled" in error(refused)["message"]
     assert reset["status"] == "healthy"
+
+
+def listed(gateway: Mitm) -> dict[str, Any]:
+    """The account as `qwen-auth list` knows it, which is no part of the gateway."""
+    done = subprocess.run(
+        [program("qwen-auth"), "list", "--json"], env=gateway.environment(), cwd=gateway.folder, capture_output=True,
+        check=True, timeout=30,
+    )  # fmt: skip
+    row: dict[str, Any] = json.loads(done.stdout)
+    return row
+
+
+def test_a_disabled_account_stays_so_over_a_restart_until_it_is_reset(starter: Starter, qwen: Simulator) -> None:
+    gateway = start(starter, qwen, "disabled")
+    post(gateway, "/accounts/work/disable")
+    gateway.stop()
+    shown = listed(gateway)["resting"]
+    gateway.start()
+    (after,) = httpx.get(gateway.url + "/accounts").json()["accounts"]
+    refused = ask(gateway)
+    post(gateway, "/accounts/work/reset")
+    gateway.stop()
+    gateway.start()
+
+    assert [(rest["status"], rest["until"], rest["reason"]) for rest in shown] == [
+        ("disabled", None, "disabled by hand")
+    ]
+    assert (after["status"], after["why"], after["next_recovery"]) == ("disabled", "disabled by hand", None)
+    assert refused.status_code == 503
+    assert "qwen.account.reset work" in error(refused)["message"]
+    assert "`qwen.account.reset work` enables it" in gateway.log
+    assert ask(gateway).status_code == 200
+    assert listed(gateway)["resting"] == []
 
 
 def test_a_wrong_account_is_told_the_right_ones(gateway: Mitm) -> None:

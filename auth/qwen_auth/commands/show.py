@@ -100,7 +100,7 @@ def _describe(account: Account, requests: int, rests: Iterable[Resting], now: fl
         "endpoint": account.endpoint,
         "requests_today": requests,
         "resting": [asdict(rest) for rest in resting],
-        "next_recovery": moment(whole.until) if whole else None,
+        "next_recovery": moment(whole.until) if whole and whole.until is not None else None,
         "proxy": redact_url(account.proxy) if account.proxy else None,
         "models": account.models,
         "source": account.source,
@@ -125,7 +125,7 @@ def _print(rows: list[dict[str, Any]], now: float) -> None:
     for row in rows:
         whole = next((rest for rest in row["resting"] if not rest["model"]), None)
         expires = "never" if row["expires_in"] is None else from_now(row["expires_in"])
-        recovers = from_now(whole["until"] - now) if whole else "–"
+        recovers = "–" if whole is None else "by hand" if whole["until"] is None else from_now(whole["until"] - now)
         state = whole["status"] if whole else row["state"]
         cells.append((row["name"], row["plan"], state, expires, str(row["requests_today"]), recovers))
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
@@ -147,5 +147,6 @@ def _details(row: dict[str, Any], now: float) -> list[str]:
         details.append(f"through {row['proxy']}")
     for rest in row["resting"]:
         model = f"{rest['model']}: " if rest["model"] else ""
-        details.append(f"{model}{rest['status']} for {span(rest['until'] - now)} ({rest['reason']})")
+        long = "" if rest["until"] is None else f" for {span(rest['until'] - now)}"
+        details.append(f"{model}{rest['status']}{long} ({rest['reason']})")
     return [*details, row["source"]]
