@@ -76,7 +76,7 @@ def demo(context: click.Context, host: str, port: int, web_port: int, pace: floa
 
     port, web_port = free_port(host, port), free_port("127.0.0.1", web_port)
     try:
-        with simulator(pace):
+        with simulator(pace, shown("qwen-auth")):
             extra = ["--web-port", str(web_port), *context.args]
             start("web", host=host, port=port, extra=extra, tune=tune, quiet=quiet)
     except RuntimeError as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from qwen_auth.authorization import DEVICE_PATH, TOKEN_PATH
 
-NOTE = "This is the demo: a simulator answers, not Qwen. Add an account with `qwen-auth add NAME` to call Qwen."
+NOTE = "This is the demo: a simulator answers, not Qwen. Add an account with `{auth} add NAME` to call Qwen."
 
 FORGOTTEN = (
     "DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY", "BAILIAN_TOKEN_PLAN_API_KEY", "DEFAULT_ACCOUNT",
@@ -19,15 +19,19 @@ FORGOTTEN = (
 """What belongs to the user's own accounts."""
 
 SIGN_IN = (
-    "Sign in    QWEN_HOME={home} QWEN_BASE_URL={base_url} qwen-auth login me\n"
+    "Sign in    QWEN_HOME={home} QWEN_BASE_URL={base_url} {auth} login me\n"
     "             and call with the header `x-qwen-account: me`; nothing of ~/.qwen is touched."
 )
 """The device flow from the QR code to the first answer, against the simulator's sign-in server."""
 
 
 @contextmanager
-def simulator(pace: float) -> Iterator[None]:
+def simulator(pace: float, auth: str = "qwen-auth") -> Iterator[None]:
     """Run the simulator and make it the only account of this process's environment.
+
+    Args:
+        pace: seconds between its words.
+        auth: the command `qwen-auth`, as it can be typed here.
 
     Raises:
         RuntimeError: it did not come up.
@@ -50,6 +54,7 @@ def simulator(pace: float) -> Iterator[None]:
                 os.environ.pop(name, None)
             said = json.loads(ready)
             base_url = said["base_url"]
+            notes = (SIGN_IN.format(home=home, base_url=base_url, auth=auth), NOTE.format(auth=auth))
             os.environ.update(
                 QWEN_GATEWAY_HOME=home,
                 QWEN_HOME=home,
@@ -58,7 +63,7 @@ def simulator(pace: float) -> Iterator[None]:
                 QWEN_BASE_URL=said["urls"]["dashscope"],
                 QWEN_DEVICE_CODE_ENDPOINT=base_url + DEVICE_PATH,
                 QWEN_TOKEN_ENDPOINT=base_url + TOKEN_PATH,
-                QWEN_GATEWAY_NOTE=f"{SIGN_IN.format(home=home, base_url=base_url)}\n\n  {NOTE}",
+                QWEN_GATEWAY_NOTE="\n\n  ".join(notes),
             )
             yield
         finally:

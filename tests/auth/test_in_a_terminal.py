@@ -2,9 +2,6 @@
 
 import os
 import re
-import select
-import struct
-import subprocess
 import sys
 import time
 
@@ -13,81 +10,20 @@ import pytest
 from qwen_auth.commands.qr import qr_lines
 from qwen_gateway.simulator import Simulator
 from tests.auth.processes import SOURCES
+from tests.terminals import Terminal, plain
 
-fcntl = pytest.importorskip("fcntl")
-pty = pytest.importorskip("pty")
-termios = pytest.importorskip("termios")
-
-
-# A session leader takes the terminal, so that Ctrl-C reaches it.
-COMMAND = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); import qwen_auth.cli; qwen_auth.cli.main()"
+pytest.importorskip("termios")
 
 
 OTHERS = ("QWEN", "DASHSCOPE", "BAILIAN", "DEFAULT_ACCOUNT", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
 
 
-class Terminal:
-    """A command on a pseudo-terminal: what it shows, and keys to press."""
-
-    def __init__(self, home, *arguments, **environ):
-        self.end, command_end = pty.openpty()
-        fcntl.ioctl(command_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        path = os.pathsep.join(filter(None, (SOURCES, os.environ.get("PYTHONPATH"))))
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
-        environ = (
-            inherited
-            | {
-                "PYTHONPATH": path,
-                "HOME": str(home),
-                "TERM": "xterm-256color",
-                "LANG": "C.UTF-8",
-                "PYTHONUTF8": "1",
-                "SSH_CONNECTION": "none",  # no browser
-            }
-            | environ
-        )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND, *arguments],
-            stdin=command_end,
-            stdout=command_end,
-            stderr=command_end,
-            start_new_session=True,
-            cwd=home,
-            env=environ,
-        )
-        os.close(command_end)
-        self.shown = ""
-
-    def until(self, words, seconds=20):
-        deadline = time.monotonic() + seconds
-        while words not in self.shown and time.monotonic() < deadline:
-            if not self._read(0.1):
-                break
-        assert words in self.shown, self.shown
-        return self.shown
-
-    def press(self, keys):
-        os.write(self.end, keys.encode())
-
-    def finish(self):
-        while self._read(0.1):
-            pass
-        os.close(self.end)
-        return self.process.wait(20)
-
-    def _read(self, seconds):
-        if not select.select([self.end], [], [], seconds)[0]:
-            return self.process.poll() is None
-        try:
-            read = os.read(self.end, 65536)
-        except OSError:  # Linux says so when the command has ended
-            return False
-        self.shown += read.decode(errors="replace")
-        return bool(read)
-
-
-def plain(shown):
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+def auth(home, *arguments, **environ):
+    path = os.pathsep.join(filter(None, (SOURCES, os.environ.get("PYTHONPATH"))))
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
+    own = {"PYTHONPATH": path, "HOME": str(home), "PYTHONUTF8": "1"}
+    command = [sys.executable, "-m", "qwen_auth.cli", *arguments]
+    return Terminal(command, home, inherited | own | environ)
 
 
 @pytest.fixture
@@ -97,7 +33,7 @@ def simulator():
 
 
 def test_a_sign_in_shows_code_link_and_count_down_on_one_screen_and_ends_by_itself(simulator, tmp_path):
-    terminal = Terminal(tmp_path, "login", QWEN_BASE_URL=simulator.base_url)
+    terminal = auth(tmp_path, "login", QWEN_BASE_URL=simulator.base_url)
     terminal.until("left")
     time.sleep(1.2)
     user_code = simulator.oauth.codes[0].user_code
@@ -128,7 +64,7 @@ def kill_politely(terminal):
 
 @pytest.mark.parametrize("stop", [press_ctrl_c, kill_politely])
 def test_stopping_it_leaves_nothing_behind(simulator, tmp_path, stop):
-    terminal = Terminal(tmp_path, "login", QWEN_BASE_URL=simulator.base_url)
+    terminal = auth(tmp_path, "login", QWEN_BASE_URL=simulator.base_url)
     terminal.until("left")
 
     stop(terminal)
@@ -140,7 +76,7 @@ def test_stopping_it_leaves_nothing_behind(simulator, tmp_path, stop):
 
 
 def test_a_key_is_asked_for_and_not_echoed(tmp_path):
-    terminal = Terminal(tmp_path, "add", "work", "--plan", "model-studio-intl")
+    terminal = auth(tmp_path, "add", "work", "--plan", "model-studio-intl")
     terminal.until("Key: ")
     time.sleep(0.2)
     terminal.press("sk-canary-1\n")
@@ -152,7 +88,7 @@ def test_a_key_is_asked_for_and_not_echoed(tmp_path):
 
 
 def test_an_abandoned_question_stores_nothing(tmp_path):
-    terminal = Terminal(tmp_path, "add", "work", "--plan", "model-studio-intl")
+    terminal = auth(tmp_path, "add", "work", "--plan", "model-studio-intl")
     terminal.until("Key: ")
     time.sleep(0.2)
     terminal.press("\x03")

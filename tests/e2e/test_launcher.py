@@ -13,10 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from qwen_auth.commands.qr import qr_lines
 from qwen_gateway.simulator import Simulator
 from tests import referee
 from tests.e2e.conftest import one_account
 from tests.e2e.mitm import free_port
+from tests.terminals import Terminal, plain
 
 READY = 30.0  # seconds
 
@@ -109,6 +111,41 @@ def test_the_demo_answers_its_own_curl_line_and_leaves_nothing_behind(tmp_path: 
     said = printed.read_text()
     assert "Traceback" not in said
     assert re.search(r"qwen3\.7-plus @qwen \d+\+\d+ tokens, first .* finished", said)
+
+
+def test_the_demo_lets_a_newcomer_sign_in_from_the_link_to_the_first_answer(tmp_path: Path) -> None:
+    """The printed line is typed as it stands, in another shell that knows no `qwen-auth`."""
+    arguments = ("demo", "--port", str(free_port()), "--web-port", str(free_port()), "--pace", "0.005")
+    with running(tmp_path, *arguments, PATH="/usr/bin:/bin") as (_, printed):
+        base_url = wait_for(printed, r"Base URL\s+(\S+)")[1]
+        line = wait_for(printed, r"Sign in\s+(.*)")[1]
+        terminal = Terminal(["/bin/sh", "-c", line], tmp_path, {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+        try:
+            shown = plain(terminal.until("left"))
+            found = re.search(r"http://\S+/authorize\?user_code=(\S+?)&client=qwen-code", shown)
+            assert found, shown
+            code = "\n".join(row.rstrip() for row in qr_lines(found[0]))
+            assert code in "\n".join(row.rstrip() for row in shown.splitlines())
+            assert found[1] in httpx.get(found[0], timeout=10).text
+            approval = {"user_code": found[1], "decision": "approve"}
+            assert httpx.post(found[0].partition("?")[0], data=approval, timeout=10).is_success
+            terminal.until("Signed in.", READY)
+            assert terminal.finish() == 0
+        finally:
+            terminal.process.kill()
+            terminal.process.wait()
+        call = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Say hi"}]}
+        answers: list[httpx.Response] = []
+        end = time.monotonic() + READY
+        while not answers or answers[-1].status_code != 200:
+            assert time.monotonic() < end, answers[-1].text
+            answers.append(
+                httpx.post(f"{base_url}/chat/completions", json=call, headers={"x-qwen-account": "me"}, timeout=20)
+            )
+        referee.assert_valid(answers[-1].json(), "chat.completion")
+        assert answers[-1].headers["x-gateway-account"] == "me"
+    assert not (tmp_path / ".qwen").exists()
+    assert "bin/qwen-auth add NAME" in printed.read_text()
 
 
 def test_the_port_may_stand_in_a_dotenv_file(tmp_path: Path, sim: Simulator) -> None:

@@ -118,16 +118,17 @@ class _Waiting:
 
 
 def _show_code(console: Console, code: DeviceCode, name: str) -> None:
-    link = code.verification_uri_complete
+    link, how = code.verification_uri_complete, "open"
     if console.is_terminal and console.encoding.startswith("utf"):
         drawn = qr_text(link, colours=console.color_system is not None)
         lines = drawn.plain.splitlines()
         # Three lines below it, and one for the cursor.
         if len(lines) + 4 <= console.height and len(lines[0]) <= console.width:
             console.print(drawn)
+            how = "scan the code or open"
         else:
             say("(The terminal is too small for the QR code.)", "dim")
-    say(f"Account {name}: scan the code or open")
+    say(f"Account {name}: {how}")
     say(link, "bold", whole=True)
     say(f"and approve there, if the page shows the code {code.user_code}")
 
