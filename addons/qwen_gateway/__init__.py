@@ -14,6 +14,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.cockpit import Cockpit
     from qwen_gateway.door import Door
     from qwen_gateway.engine.engine import Engine
+    from qwen_gateway.estimates import Estimates
     from qwen_gateway.gateway import Gateway
     from qwen_gateway.health import Health
     from qwen_gateway.host import Host
@@ -26,6 +27,7 @@ def default_addons() -> Sequence[object]:
     return [
         Host(),
         Accounts(engine),
+        Estimates(engine),
         Bookkeeping(engine),
         Door(legs),
         Health(engine),

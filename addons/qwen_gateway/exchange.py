@@ -10,6 +10,7 @@ from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.router import Surface
+from qwen_gateway.tokens.prompt import Measure
 
 Outcome = Literal["running", "finished", "failed", "cancelled"]
 
@@ -51,6 +52,8 @@ class Exchange:
         model: the upstream's model, once resolved.
         wanted_account: the account that the client asked for.
         error: what the client was told, when it failed.
+        measure: the size of the prompt, before any upstream said so.
+        estimated: the tokens that the upstream was expected to report for it; known when the exchange has ended.
     """
 
     call: ChatCall
@@ -70,6 +73,8 @@ class Exchange:
     first_byte: float | None = None
     ended: float | None = None
     upstream_request_id: str | None = None
+    measure: Measure | None = None
+    estimated: int | None = None
 
     def note(self, notices: list[Notice]) -> None:
         """Add notices that are not there yet: every attempt encodes anew."""

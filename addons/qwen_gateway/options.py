@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from mitmproxy import exceptions
 from mitmproxy.addonmanager import Loader
@@ -124,6 +124,11 @@ OPTIONS = (
         "HTTP/2 to upstreams that offer it: fewer connections, but several times the processor time per call.",
     ),
     Option("qwen_hook_table", bool, True, "Look up once which addons listen to an event, instead of on every event."),
+    Option(
+        "qwen_vocabulary", str, "",
+        "A vocabulary file to count tokens with. Empty: the one of an installed dashscope or qwen-agent, else one "
+        "that tiktoken has cached, else bytes. none: bytes. Nothing is downloaded.",
+    ),
     Option("qwen_ca_bundle", str, "", "A PEM file to trust for upstreams with certificates of their own."),
 )  # fmt: skip
 """All rows; `docs/reference/options.md` is tested against them."""
@@ -149,6 +154,7 @@ class Settings:
     keys_file: Path | None
     ca_bundle: str | None
     http2: bool
+    vocabulary: Path | Literal["none"] | None
 
 
 def environment() -> dict[str, str]:
@@ -236,6 +242,7 @@ def read(options: OptManager) -> Settings:
         keys_file=Path(get.qwen_keys_file).expanduser() if get.qwen_keys_file else None,
         ca_bundle=get.qwen_ca_bundle or None,
         http2=get.qwen_http2,
+        vocabulary=vocabulary(get.qwen_vocabulary),
     )
 
 
@@ -261,6 +268,20 @@ def caller_keys(settings: Settings, environ: Mapping[str, str] | None = None) ->
 def admin_keys() -> Keys:
     """The keys of `QWEN_GATEWAY_ADMIN_KEYS`."""
     return Keys(environment().get("QWEN_GATEWAY_ADMIN_KEYS", "").replace(",", " ").split())
+
+
+def vocabulary(value: str) -> Path | Literal["none"] | None:
+    """The file to count tokens with; None for the best one at hand.
+
+    Raises:
+        OptionsError: there is no such file.
+    """
+    if value in ("", "none"):
+        return "none" if value else None
+    file = Path(value).expanduser()
+    if not file.is_file():
+        raise exceptions.OptionsError(f"qwen_vocabulary: there is no file {file}.")
+    return file
 
 
 def at_least(name: str, value: int, least: int) -> None:

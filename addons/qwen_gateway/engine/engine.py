@@ -20,6 +20,7 @@ from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import Transport
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.openai.errors import OpenAIError
+from qwen_gateway.tokens.estimator import Estimator
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Engine:
     ) -> None:
         self.pool = Pool([], clock=clock)
         self.spent = Spent()
+        self.estimator = Estimator()
         self.limits = limits or Limits()
         self.transport: Transport = transport or AiohttpTransport()
         self.catalogue = Catalogue(self.transport, keep=3600)
@@ -119,6 +121,7 @@ class Engine:
             headers: added to every answer.
             ended: told that the exchange ended, before the last bytes go out; not told of a cancelled one.
         """
+        exchange.measure = self.estimator.measure(exchange.call)
         delivery = Delivery(
             exchange,
             client,
