@@ -1,20 +1,18 @@
 """The official library for Node, against a real process."""
 
 import json
-import shutil
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qwen_auth.lock import FileLock
 from qwen_gateway.simulator import Simulator
 from tests.e2e.asking import HI, WEATHER, body
 from tests.e2e.judge import JUDGE
 from tests.e2e.mitm import Mitm, wait_until
+from tests.e2e.npm import installed
 
 pytestmark = pytest.mark.node
 FOLDER = Path(__file__).with_name("node")
@@ -23,18 +21,7 @@ FOLDER = Path(__file__).with_name("node")
 @pytest.fixture(scope="session")
 def node() -> str:
     """Node, with the library installed beside the script."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if not program or not npm:
-        pytest.skip("node and npm are not installed")
-    wanted = json.loads((FOLDER / "package.json").read_text())["dependencies"]["openai"]
-    installed = FOLDER / "node_modules" / "openai" / "package.json"
-    with FileLock(Path(tempfile.gettempdir()) / "qwen-gateway-npm.lock"):
-        if not installed.exists() or json.loads(installed.read_text())["version"] != wanted:
-            install = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund"]
-            done = subprocess.run(install, cwd=FOLDER, capture_output=True, text=True, check=False, timeout=120)
-            if done.returncode:
-                pytest.skip(f"npm cannot install openai {wanted}: {done.stderr.strip().splitlines()[-1:]}")
-    return program
+    return installed(FOLDER)
 
 
 def run(node: str, gateway: Mitm, call: Any, **settings: Any) -> dict[str, Any]:

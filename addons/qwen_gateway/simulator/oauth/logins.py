@@ -71,6 +71,8 @@ class Logins:
     clock: Clock
     seed: int = 0
     token_life: float = 21_600
+    told_life: float | None = None
+    """The `expires_in` that is told, where tokens live longer than that."""
     refresh_life: float = 30 * 86_400
     code_life: float = 1_800
     interval: float = 5
@@ -127,7 +129,7 @@ class Logins:
             "access_token": access,
             "refresh_token": refresh,
             "token_type": "Bearer",
-            "expires_in": int(life),
+            "expires_in": int(life if self.told_life is None else self.told_life),
             "scope": SCOPE,
             "resource_url": self.resource_url,
         }
