@@ -1,0 +1,58 @@
+"""How long records stay: by age, number and size, forgotten a few at a time."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select, text
+
+from qwen_gateway.ledger.schema import ATTEMPTS, REQUESTS, RESPONSES, SESSIONS
+
+FEW = 200
+"""Exchanges that are forgotten in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What stays. 0: no limit.
+
+    Attributes:
+        seconds: since an exchange started.
+        requests: how many.
+        size: bytes of bodies.
+    """
+
+    seconds: float = 30 * 86_400.0
+    requests: int = 100_000
+    size: int = 1024**3
+
+
+def forget_some(connection: Connection, keep: Keep, now: float) -> int:
+    """Forget some of the oldest exchanges that are over a limit; how many. Call it until that is 0."""
+    number, size = connection.execute(select(func.count(), func.coalesce(func.sum(REQUESTS.c.size), 0))).one()
+    old = REQUESTS.c.started_at < now - keep.seconds
+    query = select(REQUESTS.c.id, REQUESTS.c.size).order_by(REQUESTS.c.started_at, REQUESTS.c.id).limit(FEW)
+    over = keep.requests and number - keep.requests
+    excess = int(size) - keep.size if keep.size else 0
+    if over <= 0 and excess <= 0:
+        if not keep.seconds:
+            return 0
+        query = query.where(old)
+    doomed = []
+    for row in connection.execute(query.add_columns(REQUESTS.c.started_at).with_for_update(skip_locked=True)):
+        aged = keep.seconds and row.started_at < now - keep.seconds
+        if not (aged or over > 0 or excess > 0):
+            break
+        doomed.append(row.id)
+        over, excess = over - 1, excess - row.size
+    for column in (ATTEMPTS.c.request_id, RESPONSES.c.request_id, REQUESTS.c.id):
+        connection.execute(delete(column.table).where(column.in_(doomed)))
+    if doomed:
+        # A session goes with its last exchange; one that has just begun waits for its first.
+        empty = ~select(REQUESTS.c.id).where(REQUESTS.c.session_id == SESSIONS.c.id).exists()
+        connection.execute(delete(SESSIONS).where(empty, SESSIONS.c.last_at < now - 60))
+    return len(doomed)
+
+
+def give_back_room(connection: Connection, pages: int = 1000) -> None:
+    """Make SQLite's file smaller by what is free, some pages at a time; PostgreSQL does so itself."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text(f"PRAGMA incremental_vacuum({int(pages)})"))
