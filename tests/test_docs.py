@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qwen_gateway.openai.chat_request import ChatRequest
+from qwen_gateway.openai.responses_request import ResponsesRequest
 from qwen_gateway.options import OPTIONS
 from qwen_gateway.router import TABLE
 from qwen_gateway.upstreams.parameters import RULES
@@ -58,12 +59,20 @@ def test_every_parameter_has_a_row() -> None:
     assert set(ChatRequest.__struct_fields__) <= listed
 
 
+def test_every_parameter_of_responses_has_a_row() -> None:
+    rows = re.findall(
+        r"^\| (`[^|]+`) \|", page("reference/parameters.md").split("# Parameters of responses")[1], re.MULTILINE
+    )
+    listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert listed == set(ResponsesRequest.__struct_fields__)
+
+
 def test_every_path_of_the_router_is_listed() -> None:
     text = page("reference/endpoints.md")
     for path in re.findall(r"`(?:POST|GET) (/\S+)`", text):
         concrete = path.replace("{id}", "qwen-plus")
         assert any(pattern.fullmatch(concrete) for pattern, _, _ in TABLE), path
-    for surface in ("chat/completions", "models", "models/{id}", "health"):
+    for surface in ("chat/completions", "responses", "models", "models/{id}", "health"):
         assert surface in text
 
 

@@ -41,4 +41,4 @@ def test_all_else_is_unknown(path: str) -> None:
 
 
 def test_health_is_not_taken_from_intercepted_hosts() -> None:
-    assert {"chat", "models", "model"} == INTERCEPTED
+    assert {"chat", "responses", "models", "model"} == INTERCEPTED

@@ -29,7 +29,7 @@ from qwen_gateway.router import ADMIN, INTERCEPTED, Route, route
 logger = logging.getLogger(__name__)
 
 LATER = {
-    "responses": "the Responses API",
+    "responses": "stored responses",
     "completions": "legacy completions",
     "embeddings": "embeddings",
     "images": "images",
@@ -99,7 +99,8 @@ class Door:
             if flow.request.pretty_host.lower() not in self._settings.intercept_hosts:
                 return
             preflight = flow.request.method == "OPTIONS"
-            if found.surface not in INTERCEPTED or not (preflight or flow.request.method in found.allowed):
+            ours = preflight or flow.request.method in found.allowed or asks_for_socket(found, flow.request)
+            if found.surface not in INTERCEPTED or not ours:
                 # OpenAI's own: it passes untouched, but nobody needs to see the key on the way.
                 self._legs.hide(flow, flows.take_secrets(flow))
                 return
@@ -141,6 +142,12 @@ def speaks_openai(chosen: HttpLayer) -> bool:
     return isinstance(context.client.proxy_mode, ReverseMode) or context.server.address is not None
 
 
+def asks_for_socket(found: Route, request: http.Request) -> bool:
+    """Whether a WebSocket is asked for where events are streamed. Codex does so first; told 426 it sends a POST at
+    once and silently, told anything else it tries seven times (openai-surface.md section 2)."""
+    return found.surface == "responses" and request.headers.get("upgrade", "").lower() == "websocket"
+
+
 def check_route(found: Route, request: http.Request) -> None:
     """Refuse unknown paths and wrong methods, in words.
 
@@ -153,7 +160,14 @@ def check_route(found: Route, request: http.Request) -> None:
         first = parts[1] if parts[0] == "v1" and len(parts) > 1 else parts[0]
         what = LATER.get(first)
         said = f"This gateway does not serve {what} ({path[:80]})." if what else f"There is nothing at {path[:80]}."
-        raise NotFound(f"{said} It serves /v1/chat/completions, /v1/models and /health.")
+        raise NotFound(f"{said} It serves /v1/chat/completions, /v1/responses, /v1/models and /health.")
+    if asks_for_socket(found, request):
+        raise OpenAIError(
+            f"There is no WebSocket at {path[:80]}; send a POST and read the stream.",
+            status=426,
+            type="invalid_request_error",
+            code="upgrade_required",
+        )
     if request.method not in found.allowed:
         allowed = ", ".join(sorted(found.allowed))
         raise OpenAIError(

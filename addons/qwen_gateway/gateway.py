@@ -4,6 +4,7 @@ import logging
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from mitmproxy import ctx, eventsequence, http
 from mitmproxy.proxy.mode_specs import ReverseMode
@@ -19,7 +20,7 @@ from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook
 from qwen_gateway.leg import LegClient, Legs
 from qwen_gateway.openai.chat_request import ChatCall
-from qwen_gateway.openai.errors import NotFound, OpenAIError
+from qwen_gateway.openai.errors import BadRequest, NotFound, OpenAIError, Unsupported
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.surfaces import SURFACES, Surface
 from qwen_gateway.upstreams.facts import facts_of
@@ -46,6 +47,17 @@ class ChatEncoder:
         return self._resolve(account)[0]
 
     def encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
+        try:
+            encoded = self._encode(account, ceilings)
+        except BadRequest as error:
+            error.param = error.param and self._call.client_name(error.param)
+            raise
+        for number, notice in enumerate(encoded.notices):
+            if (param := self._call.client_name(notice.param)) != notice.param:
+                encoded.notices[number] = replace(notice, param=param)
+        return encoded
+
+    def _encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
         model, notices = self._resolve(account)
         assert model is not None
         encoded = ENCODERS[account.kind](
@@ -112,6 +124,7 @@ class Gateway:
         try:
             body = flows.body_to_serve(flow, self._settings.body_limit)
             call = surface.parse(body)
+            self._check_policy(call)
             for account in self._engine.pool.serving():
                 if flavour(find_plan(account.plan).flavour).default_model is None:
                     await self._engine.catalogue.prepare(account)
@@ -142,6 +155,14 @@ class Gateway:
         """The client went away: said in the flow now, for this is when it is saved."""
         if (exchange := self._exchanges.get(flow)) and exchange.end("cancelled"):
             flow.comment = exchange.summary()
+
+    def _check_policy(self, call: ChatCall) -> None:
+        """Strict policy: nothing that the client asked for is left out, not even by the parser."""
+        if self._settings.policy == "strict":
+            for notice in call.notices:
+                if notice.action == "dropped":
+                    said = f"'{notice.param}' cannot be honoured: {notice.detail}. (strict policy)"
+                    raise Unsupported(said, param=notice.param)
 
     def _check_model(self, encoder: ChatEncoder) -> None:
         """Strict policy: a name that no account knows is refused before anything is sent."""

@@ -7,9 +7,13 @@ from qwen_gateway import router
 from qwen_gateway.engine.delivery import Writer
 from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.chat_object import ChatObject
-from qwen_gateway.openai.chat_request import ChatCall, parse_chat
+from qwen_gateway.openai.chat_request import ChatCall, call_of, parse_object
 from qwen_gateway.openai.chat_stream import ChatStream
+from qwen_gateway.openai.responses_object import ResponsesObject
+from qwen_gateway.openai.responses_request import ResponsesCall, parse_responses, responses_in_chat
+from qwen_gateway.openai.responses_stream import ResponsesStream
 from qwen_gateway.options import Settings
+from qwen_gateway.seals import SEAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +30,31 @@ class Surface:
     writer: Callable[[ChatCall, Settings], Writer]
 
 
+def parse_chat(data: bytes) -> ChatCall:
+    """A chat call; also one that has the shape of the other API, as Cursor sends it here (openai-surface.md 2)."""
+    body = parse_object(data)
+    if "messages" not in body and "input" in body:
+        return responses_in_chat(body, SEAL)
+    return call_of(body, ChatCall, [])
+
+
 def chat_writer(call: ChatCall, settings: Settings) -> Writer:
     """Chunks or one object, as the call asks."""
     dress = Dress(thinking=settings.thinking, service_tier="default" if call.body.get("service_tier") else None)
     return ChatStream(call, dress) if call.stream else ChatObject(call, dress)
 
 
-SURFACES: Mapping[str, Surface] = {row.name: row for row in (Surface("chat", parse_chat, chat_writer),)}
+def responses_writer(call: ChatCall, settings: Settings) -> Writer:
+    """Events or one object, as the call asks."""
+    assert isinstance(call, ResponsesCall)
+    dress = Dress(thinking=settings.thinking, service_tier="default" if call.body.get("service_tier") else None)
+    return ResponsesStream(call, dress, SEAL) if call.stream else ResponsesObject(call, dress, SEAL)
+
+
+SURFACES: Mapping[str, Surface] = {
+    row.name: row
+    for row in (
+        Surface("chat", parse_chat, chat_writer),
+        Surface("responses", lambda data: parse_responses(data, SEAL), responses_writer),
+    )
+}

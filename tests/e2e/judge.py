@@ -14,6 +14,9 @@ import httpx2
 
 from tests import referee
 
+KINDS = (("/models/", "model"), ("/models", "models"), ("/responses", "response"))
+"""What a path answers with, by a part of the path; chat completions else."""
+
 
 class Judge:
     """Collects complaints about what the gateway emitted."""
@@ -37,14 +40,17 @@ class Judge:
         if path.startswith(("/health", "/probe")) or method in ("HEAD", "OPTIONS"):
             return
         if content_type.startswith("text/event-stream"):
-            self._stream(body, asked, complete=complete)
+            if path.endswith("/responses"):
+                self._events(body, complete=complete)
+            else:
+                self._stream(body, asked, complete=complete)
         elif complete:
             self._object(path, status, content_type, body)
 
     def _object(self, path: str, status: int, content_type: str, body: bytes) -> None:
         kind = "error"
         if status < 400:
-            kind = "models" if path.endswith("/models") else "model" if "/models/" in path else "chat.completion"
+            kind = next((kind for end, kind in KINDS if end in path), "chat.completion")
         try:
             parsed = json.loads(body)
         except ValueError:
@@ -53,6 +59,21 @@ class Judge:
         if not content_type.startswith("application/json"):
             self.complaints.append(f"{path}: {status} is of type {content_type!r}")
         self._add(f"{path} {status}", referee.check(parsed, kind))
+
+    def _events(self, body: bytes, *, complete: bool) -> None:
+        """A stream of the Responses API, which has no `[DONE]`."""
+        if not complete:
+            body = body[: body.rfind(b"\n\n") + 2] if b"\n\n" in body else b""
+        try:
+            events = referee.read_sse(body, done=False)
+        except referee.SseError as error:
+            self.complaints.append(f"stream: {error}")
+            return
+        if complete:
+            self._add("stream", referee.check_responses_stream(events))
+            return
+        for event in events:
+            self._add("stream", referee.check(event.json, "response.event"))
 
     def _stream(self, body: bytes, asked: Any, *, complete: bool) -> None:
         if not complete:

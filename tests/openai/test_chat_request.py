@@ -130,13 +130,6 @@ def test_a_missing_field_is_named(missing: str) -> None:
     assert (refused.value.param, refused.value.code) == (missing, "missing_required_parameter")
 
 
-def test_a_call_of_the_responses_api_is_recognised_by_its_shape() -> None:
-    with pytest.raises(BadRequest, match="Responses API") as refused:
-        parse_chat(b'{"model":"gpt-4o","input":"Hi"}')
-
-    assert refused.value.param == "messages"
-
-
 def test_four_answers_are_the_most() -> None:
     assert call(n=4).choices == 4
 

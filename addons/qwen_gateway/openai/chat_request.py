@@ -162,6 +162,10 @@ class ChatCall:
     stickiness: str | None = None
     notices: list[Notice] = field(default_factory=list)
 
+    def client_name(self, param: str) -> str:
+        """The client's name of a parameter, where its surface has another one."""
+        return param
+
 
 def parse_chat(data: bytes) -> ChatCall:
     """A call from the bytes of a request.
@@ -169,14 +173,15 @@ def parse_chat(data: bytes) -> ChatCall:
     Raises:
         BadRequest: not JSON, a missing field, a wrong type, a value out of range; `param` names it.
     """
-    body = parse_object(data)
-    if "messages" not in body and "input" in body:
-        raise BadRequest(
-            "This body has `input` but no `messages`: it is a call of the Responses API. Send `messages`, or call "
-            "/v1/responses on a gateway that serves it.",
-            param="messages",
-            code="missing_required_parameter",
-        )
+    return call_of(parse_object(data), ChatCall, [])
+
+
+def call_of[Call: ChatCall](body: dict[str, Any], kind: type[Call], notices: list[Notice]) -> Call:
+    """A call from a chat body; `notices` are those of whoever translated it.
+
+    Raises:
+        BadRequest: see above.
+    """
     check(body, ChatRequest)
     body = {name: value for name, value in body.items() if value is not None}
     model = body.pop("model").strip()
@@ -189,13 +194,12 @@ def parse_chat(data: bytes) -> ChatCall:
             "its own to the upstream.",
             param="n",
         )
-    notices: list[Notice] = []
     stream = bool(body.pop("stream", False))
     options = body.pop("stream_options", {})
     if further := {name: value for name, value in options.items() if name != "include_usage" and value}:
         body["stream_options"] = further
     legacy, custom = normalise_tools(body, notices)
-    return ChatCall(
+    return kind(
         model=model,
         stream=stream,
         include_usage=stream and bool(options.get("include_usage")),

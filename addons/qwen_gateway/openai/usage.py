@@ -28,6 +28,19 @@ def usage_object(usage: Usage) -> dict[str, Any]:
     }
 
 
+def response_usage(usage: Usage) -> dict[str, Any]:
+    """A `ResponseUsage`: the same figures by the names of the Responses API, the details always there."""
+    prompt = _details(usage.prompt_details, ("cached_tokens", "cache_write_tokens"))
+    completion = _details(usage.completion_details, ("reasoning_tokens",))
+    return {
+        "input_tokens": usage.prompt,
+        "input_tokens_details": {"cache_write_tokens": 0, **prompt},
+        "output_tokens": usage.completion,
+        "output_tokens_details": completion,
+        "total_tokens": usage.total,
+    }
+
+
 def _details(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, int]:
     details = {name: 0 for name in known if name in ALWAYS}
     for theirs, value in given.items():
