@@ -26,7 +26,7 @@ def encode_tools(encoding: Encoding) -> dict[str, str]:
     strict = False
     for index, tool in enumerate(tools):
         if tool["type"] != "function":
-            _built_in(encoding, tool, index)
+            _built_in(encoding, tool, index, alone=all(other["type"] != "function" for other in tools))
             continue
         function = {name: value for name, value in tool["function"].items() if value is not None}
         strict = bool(function.pop("strict", False)) or strict
@@ -58,12 +58,18 @@ def _rename_history(messages: list[dict[str, Any]], names: dict[str, str]) -> No
             function["name"] = names.get(function.get("name", ""), function.get("name", ""))
 
 
-def _built_in(encoding: Encoding, tool: dict[str, Any], index: int) -> None:
+def _built_in(encoding: Encoding, tool: dict[str, Any], index: int, *, alone: bool) -> None:
+    """Web search where the host has it. Beside other tools it may go missing, with a notice: Codex always offers it and
+    gets on without (openai-surface.md section 4)."""
     kind = str(tool["type"])
-    if kind.startswith("web_search") and "enable_search" in encoding.flavour.extensions:
-        encoding.body["enable_search"] = True
-        encoding.note("translated", f"tools[{index}]", f"'{kind}' is sent as enable_search")
-        return
+    if kind.startswith("web_search"):
+        if "enable_search" in encoding.flavour.extensions and encoding.facts.searches is not False:
+            encoding.body["enable_search"] = True
+            encoding.note("translated", f"tools[{index}]", f"'{kind}' is sent as enable_search")
+            return
+        if not alone and encoding.call.get("tool_choice", "auto") == "auto":
+            encoding.drop(f"tools[{index}]", "this model or its host has no web search")
+            return
     raise Unsupported(
         f"The tool type '{kind[:40]}' is not available here; offer it as a function.", param=f"tools[{index}].type"
     )
