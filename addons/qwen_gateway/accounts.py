@@ -18,8 +18,11 @@ from qwen_auth.errors import AuthError
 from qwen_auth.loading import load_accounts
 from qwen_auth.oauth import OAuthCredentials, closed_tier
 from qwen_auth.refresher import Refresher
+from qwen_auth.renewals import Renewals
 from qwen_auth.token import Token
 from qwen_auth.watching import Snapshot, snapshot
+from qwen_auth.web.credentials import WebCredentials
+from qwen_auth.web.renewer import Renewer
 from qwen_gateway import options
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.upstreams.kinds import ENCODERS
@@ -42,11 +45,11 @@ class Accounts:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._refresher: Refresher | None = None
+        self._refresher: Renewals | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._seen: Snapshot = frozenset()
         self._told: set[str] = set()
-        self._dead: dict[str, Token] = {}  # logins that are refused, and the token that was
+        self._dead: dict[str, Token | str] = {}  # logins that are refused, and the token that was
 
     def configure(self, updated: set[str]) -> None:
         if not any(name.startswith("qwen_") for name in updated):
@@ -66,7 +69,7 @@ class Accounts:
         environ = options.environment()
         try:
             if self._refresher is None:
-                self._refresher = Refresher(AuthorizationServer.from_environment(environ))
+                self._refresher = Renewals(Refresher(AuthorizationServer.from_environment(environ)), Renewer())
                 self._engine.renew_with(self._refresher)
             self._seen = snapshot(environ)  # first, so that a change meanwhile is one
             accounts = served(load_accounts(environ, warn=self._warn))
@@ -105,7 +108,7 @@ class Accounts:
 
     async def _close(self) -> None:
         if self._refresher is not None:
-            await self._refresher.aclose()
+            await self._refresher.aclose(self._engine.pool.accounts)
 
     async def _follow(self) -> None:
         environ = options.environment()
@@ -138,7 +141,7 @@ class Accounts:
         refused = {state.account: state for state in self._engine.pool.states() if state.status == "needs-login"}
         for account in self._engine.pool.accounts:
             credentials, name = account.credentials, account.name
-            if not isinstance(credentials, OAuthCredentials) or name not in refused:
+            if not isinstance(credentials, OAuthCredentials | WebCredentials) or name not in refused:
                 self._dead.pop(name, None)
             elif name not in self._dead:
                 self._dead[name] = credentials.token
@@ -163,7 +166,8 @@ def served(accounts: Iterable[Account]) -> list[Account]:
 
 def keep_logins(old: Iterable[Account], new: Iterable[Account]) -> list[Account]:
     """The new list, with the old credentials where it is the same login: they know more than the file does."""
-    known = {account.name: account for account in old if isinstance(account.credentials, OAuthCredentials)}
+    kinds = OAuthCredentials | WebCredentials
+    known = {account.name: account for account in old if isinstance(account.credentials, kinds)}
     kept = []
     for account in new:
         before = known.get(account.name)

@@ -51,6 +51,7 @@ class Exchange:
         id: ours; the client sees it as `x-request-id`.
         model: the upstream's model, once resolved.
         wanted_account: the account that the client asked for.
+        home: the account that has the conversation.
         error: what the client was told, when it failed.
         measure: the size of the prompt, before any upstream said so.
         estimated: the tokens that the upstream was expected to report for it; known when the exchange has ended.
@@ -63,6 +64,7 @@ class Exchange:
     started: float = field(default_factory=time.time)
     model: str = ""
     wanted_account: str | None = None
+    home: str | None = None
     account: str | None = None
     why: str = ""
     notices: list[Notice] = field(default_factory=list)

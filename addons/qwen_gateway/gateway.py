@@ -12,6 +12,7 @@ from mitmproxy.utils import asyncio_utils
 
 from qwen_auth.account import Account
 from qwen_auth.plans import find_plan
+from qwen_auth.web.credentials import WebCredentials
 from qwen_gateway import flows, local, options
 from qwen_gateway.callers import cors_headers, origin_allowed
 from qwen_gateway.engine.delivery import Headers, Writer
@@ -29,6 +30,7 @@ from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.upstreams.messages import has_images
 from qwen_gateway.upstreams.models import resolve
+from qwen_gateway.upstreams.situation import NOWHERE, Situation
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +68,18 @@ class ChatEncoder:
             flavour(find_plan(account.plan).flavour),
             policy=self._settings.policy,
             output_ceiling=ceilings.get(model),
+            situation=self._situation(account),
         )
         encoded.notices[:0] = [*notices, *self._call.notices]
         if self._call.choices > 1:
             encoded.notices.append(Notice("emulated", "n", f"{self._call.choices} calls are made at once"))
         return encoded
+
+    def _situation(self, account: Account) -> Situation:
+        credentials = account.credentials
+        if not isinstance(credentials, WebCredentials):
+            return NOWHERE
+        return Situation(account.endpoint, credentials.guest, self._engine.catalogue.known(account))
 
     def _resolve(self, account: Account) -> tuple[str | None, list[Notice]]:
         """The account's model for this call: by name, or the one that sees when pictures are sent."""

@@ -77,6 +77,7 @@ class Pool:
         tried: Collection[str] = (),
         wanted: str | None = None,
         stickiness: str | None = None,
+        home: str | None = None,
     ) -> Choice:
         """The account for the next attempt.
 
@@ -85,6 +86,7 @@ class Pool:
             tried: accounts that this exchange has used up.
             wanted: the account that the client asked for by name.
             stickiness: calls of equal stickiness stay on one account while it is well.
+            home: the account that has the conversation already; taken while it is well.
 
         Raises:
             NoAccount: every one is resting, disabled, excluded or tried.
@@ -99,7 +101,7 @@ class Pool:
         ]
         if not free:
             raise self._nothing(candidates, models, tried, wanted)
-        choice = self._choose(free, stickiness, wanted)
+        choice = self._choose(free, stickiness, wanted, home)
         states = self._known(choice.account.name, models[choice.account.name] or ALL)
         unwell = [state for state in states if state.status != "healthy"]
         for state in unwell:
@@ -242,9 +244,12 @@ class Pool:
     def _others(self, account: str) -> bool:
         return any(other.name != account for other in self._candidates(None))
 
-    def _choose(self, free: list[Account], stickiness: str | None, wanted: str | None) -> Choice:
+    def _choose(self, free: list[Account], stickiness: str | None, wanted: str | None, home: str | None) -> Choice:
         if wanted is not None:
             return Choice(free[0], "the client asked for it", healthy=True)
+        for account in free:
+            if account.name == home:
+                return Choice(account, "its conversation lives there", healthy=True)
         if stickiness is None or self.strategy in ("single", "fill-first"):
             return self._next(free)
         home = self._homes.pop(stickiness, None)

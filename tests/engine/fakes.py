@@ -75,6 +75,10 @@ class ScriptedAnswer:
         self.reuse = False
         self.given = 0
 
+    @property
+    def set_cookies(self) -> list[str]:
+        return []
+
     async def chunks(self) -> AsyncIterator[bytes]:
         for piece in self._script.pieces:
             self.given += 1

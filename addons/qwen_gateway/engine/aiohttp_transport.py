@@ -27,6 +27,10 @@ class AiohttpAnswer:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
+    @property
+    def set_cookies(self) -> list[str]:
+        return self._response.headers.getall("set-cookie", [])
+
     async def chunks(self) -> AsyncIterator[bytes]:
         read = self._response.content.readany
         try:

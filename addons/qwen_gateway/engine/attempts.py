@@ -5,6 +5,7 @@ is: the stream ends with an error event. An error hidden in a 200 is seen before
 """
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,9 +17,11 @@ from qwen_auth.account import Account
 from qwen_auth.pool import Choice, NoAccount, Pool
 from qwen_auth.spent import Spent
 from qwen_gateway.codec.deltas import Fault, Finish
+from qwen_gateway.engine.breaker import Breaker
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
 from qwen_gateway.engine.delivery import Delivery
+from qwen_gateway.engine.errands import Afterwards
 from qwen_gateway.engine.judging import Judge, Renewal, token_of
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.reception import Reception
@@ -27,7 +30,9 @@ from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.openai.errors import BadRequest, OpenAIError, UpstreamError
 from qwen_gateway.upstreams.faults import allowed_max_tokens
 from qwen_gateway.upstreams.key import Encoded
-from qwen_gateway.upstreams.verdicts import Verdict
+from qwen_gateway.upstreams.verdicts import VERDICTS, Verdict
+
+logger = logging.getLogger(__name__)
 
 
 class Broken(Exception):
@@ -51,6 +56,14 @@ class Encoder(Protocol):
         Raises:
             BadRequest: something in it cannot be sent and must not be dropped.
         """
+
+
+PAUSED = "calls to chat.qwen.ai pause after several challenges"
+
+
+def egress_of(account: Account) -> str:
+    """The way that an account's calls take: where challenges come from (upstream.md 3.11)."""
+    return f"{account.base_url} {account.proxy or ''}"
 
 
 Failure = tuple[Verdict, Fault, Account]
@@ -78,6 +91,7 @@ class Attempts:
         spent: Spent | None = None,
         observe: Observe | None = None,
         renewal: Renewal | None = None,
+        breaker: Breaker | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -88,6 +102,8 @@ class Attempts:
         self._budget = budget or RetryBudget()
         self._spent = spent or Spent()
         self.observe = observe
+        self.breaker = breaker or Breaker(clock)
+        self.afterwards = Afterwards()
         self._sleep = sleep
         self._clock = clock
         self.ceilings: dict[str, int] = {}
@@ -175,6 +191,7 @@ class Attempts:
                     tried=used_up,
                     wanted=exchange.wanted_account,
                     stickiness=exchange.call.stickiness,
+                    home=exchange.home,
                 )
             except NoAccount as problem:
                 now = self._clock()
@@ -218,16 +235,26 @@ class Attempts:
             body=encoded.body,
         )
         exchange.attempts.append(attempt)
-        well = partial(self.pool.succeeded, account.name, encoded.model)
-        reception = Reception(self._transport, self.limits, exchange, delivery, number, well=well)
+        reception = Reception(
+            self._transport,
+            self.limits,
+            exchange,
+            delivery,
+            number,
+            well=partial(self._well, account, encoded),
+            changed=partial(self.observe, exchange, attempt) if self.observe else None,
+            sleep=self._sleep,
+        )
         settled = False
         try:
             failed = await self._talk(account, encoded, exchange, attempt, reception, renewed=renewed)
             settled = True
         finally:
             attempt.ended = self._clock()
+            self.afterwards.send(self._transport, account, encoded.afterwards())
             if not settled:  # cancelled, or a fault of our own: the account is not to blame
                 self.pool.failed(account.name, encoded.model, None)
+                self.breaker.left(egress_of(account))
         if failed is None:
             return None
         verdict, fault = failed
@@ -254,6 +281,8 @@ class Attempts:
         renewed: bool,
     ) -> tuple[Verdict, Fault] | None:
         """Have fresh credentials, send, receive; what went wrong is judged."""
+        if wait := self.breaker.wait(egress_of(account)):
+            return VERDICTS["challenge"], Fault(0, "", PAUSED, wait, "breaker")
         fault = await self.judge.ready(account)
         if fault is not None:
             return await self.judge(fault, account, encoded, "", renewed=renewed)
@@ -265,7 +294,29 @@ class Attempts:
         if fault is None:
             return None
         attempt.ended = self._clock()
-        return await self.judge(fault, account, encoded, token, renewed=renewed)
+        verdict, fault = await self.judge(fault, account, encoded, token, renewed=renewed)
+        if verdict.name == "challenge":
+            self._challenged(account)
+        else:
+            self.breaker.left(egress_of(account))
+        return verdict, fault
+
+    def _well(self, account: Account, encoded: Encoded) -> None:
+        """The account serves."""
+        self.pool.succeeded(account.name, encoded.model)
+        self.breaker.passed(egress_of(account))
+
+    def _challenged(self, account: Account) -> None:
+        """Where challenges have become too many, every account that goes the same way rests (upstream.md 3.11)."""
+        egress = egress_of(account)
+        pause = self.breaker.challenged(egress)
+        if not pause:
+            return
+        rest = rest_of(VERDICTS["challenge"], Fault(0, "", PAUSED, pause, "breaker"), self._clock())
+        for other in self.pool.accounts:
+            if other is not account and egress_of(other) == egress:
+                self.pool.failed(other.name, "", rest)
+        logger.warning("%s, for %.0f s: %s", PAUSED, pause, VERDICTS["challenge"].advice)
 
     def _release(self, account: Account, encoder: Encoder) -> None:
         """The account was picked but not used."""

@@ -23,7 +23,7 @@ STATUSES: dict[str, Status] = {
 TRANSIENT = frozenset({"overload", "unreachable", "torn", "malformed", "silence", "busy", "path"})
 """Verdicts that say little about the account: one alone does not take the only account out of service."""
 
-TOLD = frozenset({"discontinued"})
+TOLD = frozenset({"discontinued", "challenge"})
 """Verdicts whose advice matters more than when the account is tried again."""
 
 OURS = frozenset({"login", "renewal"})

@@ -10,6 +10,7 @@ from qwen_auth.pool import Pool, Strategy
 from qwen_auth.spent import Spent
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.attempts import Attempts, Broken, Encoder
+from qwen_gateway.engine.breaker import Breaker
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
@@ -49,6 +50,7 @@ class Engine:
         self.catalogue = Catalogue(self.transport, keep=3600)
         self._sleep, self._clock = sleep, clock
         self._budget = RetryBudget()
+        self._breaker = Breaker(clock)
         self._ways: tuple[object, ...] = ()
         self._kept: float | None = None
         self._retired: list[Transport] = []
@@ -63,6 +65,7 @@ class Engine:
             budget=self._budget,
             spent=self.spent,
             renewal=self._renewal,
+            breaker=self._breaker,
             sleep=self._sleep,
             clock=self._clock,
         )

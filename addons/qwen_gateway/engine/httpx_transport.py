@@ -22,6 +22,10 @@ class HttpxAnswer:
         self.status = response.status_code
         self.headers = response.headers
 
+    @property
+    def set_cookies(self) -> list[str]:
+        return self._response.headers.get_list("set-cookie")
+
     async def chunks(self) -> AsyncIterator[bytes]:
         packed = "content-encoding" in self._response.headers
         source = self._response.aiter_bytes() if packed else self._response.aiter_raw()

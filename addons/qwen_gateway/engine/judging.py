@@ -6,6 +6,7 @@ from qwen_auth.account import Account
 from qwen_auth.errors import AuthError, NeedsLoginError
 from qwen_auth.oauth import OAuthCredentials
 from qwen_auth.pool import Pool
+from qwen_auth.web.credentials import WebCredentials
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.upstreams.faults import Case, judge
 from qwen_gateway.upstreams.key import Encoded
@@ -73,4 +74,6 @@ def fault_of(error: AuthError) -> Fault:
 def token_of(account: Account) -> str:
     """The token that the account's credentials would send now; empty for those that are no login."""
     credentials = account.credentials
+    if isinstance(credentials, WebCredentials):
+        return credentials.token
     return credentials.token.access_token if isinstance(credentials, OAuthCredentials) else ""

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from qwen_auth.account import Account
 from qwen_gateway.codec.deltas import CONTENT, Begin, Delta, Fault, Finish
 from qwen_gateway.engine.delivery import Delivery
+from qwen_gateway.engine.errands import absorb, errand
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import Answer, Transport, TransportFault
 from qwen_gateway.exchange import Attempt, Exchange
-from qwen_gateway.upstreams.error_body import fault_of_response
 from qwen_gateway.upstreams.key import Encoded
+from qwen_gateway.upstreams.steps import Reply, Steps
 
 ERROR_BODY_LIMIT = 256 * 1024
 """Bytes of an error's body that are read, and of an answer's beginning that are kept in case it is one."""
@@ -26,6 +27,7 @@ class Reception:
     Args:
         number: which of several choices the answer becomes.
         well: told with the first content that the account serves again.
+        changed: told that the attempt's request is another one now.
     """
 
     def __init__(
@@ -37,6 +39,8 @@ class Reception:
         number: int,
         *,
         well: Callable[[], None] = lambda: None,
+        changed: Callable[[], Awaitable[None]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._transport = transport
         self._limits = limits
@@ -44,34 +48,70 @@ class Reception:
         self._delivery = delivery
         self._number = number
         self._well = well
+        self._changed = changed
+        self._sleep = sleep
         self._begun = False
 
     async def receive(self, account: Account, encoded: Encoded, attempt: Attempt) -> Fault | None:
-        """Send the request and deliver the answer; None when that went well."""
-        headers = dict(encoded.headers)
+        """Send what there is to send and deliver the answer; None when that went well."""
+        steps = encoded.steps()
+        if steps is None:
+            return await self._ask(account, encoded, attempt)
+        return await self._walk(account, encoded, attempt, steps)
+
+    async def _walk(self, account: Account, encoded: Encoded, attempt: Attempt, steps: Steps) -> Fault | None:
+        """A call of several requests: the generator says which, and which one has the answer."""
+        outcome: Reply | Fault | None
+        try:
+            request = next(steps)
+            while True:
+                if request.pause:
+                    await self._sleep(request.pause)
+                if request.final:
+                    attempt.url = account.endpoint + request.url
+                    attempt.headers, attempt.body = request.headers, request.body
+                    if self._changed:
+                        await self._changed()
+                    outcome = await self._ask(account, encoded, attempt)
+                    if outcome is None or attempt.shown:
+                        return outcome
+                else:
+                    outcome = await errand(self._transport, account, request, self._limits.first)
+                request = steps.send(outcome)
+        except StopIteration as end:
+            fault: Fault | None = end.value
+            return fault
+        finally:
+            steps.close()
+
+    async def _ask(self, account: Account, encoded: Encoded, attempt: Attempt) -> Fault | None:
+        """Send the request that has the answer, and deliver that."""
+        self._begun, attempt.answer = False, b""
+        headers = dict(attempt.headers)
         account.credentials.apply(headers)
         patience = self._limits.first if encoded.stream else self._limits.whole
         answer: Answer | None = None
         whole = False
         try:
             async with asyncio.timeout(patience) as timer:
-                answer = await self._transport.send("POST", attempt.url, headers, encoded.body, account.proxy)
-                attempt.status = answer.status
+                answer = await self._transport.send("POST", attempt.url, headers, attempt.body, account.proxy)
+                absorb(account, answer)
+                status = attempt.status = encoded.status_of(answer.status, answer.headers)
                 attempt.answer_headers = dict(answer.headers)
                 request_id = answer.headers.get("x-request-id")
                 self._exchange.upstream_request_id = request_id or self._exchange.upstream_request_id
-                if answer.status >= 300:
+                if status >= 300:
                     attempt.answer = await read_some(answer)
                     whole = True
-                    return fault_of_response(answer.status, answer.headers, attempt.answer)
+                    return encoded.fault_of(status, answer.headers, attempt.answer)
                 fault = await self._pass_on(encoded, attempt, answer, timer)
                 whole = fault is None
                 return fault
         except TransportFault as problem:
             return Fault(0, "", problem.message, origin=problem.origin)
         except TimeoutError:
-            if answer is not None and answer.status >= 300:  # the body of an error never came; its status says enough
-                return fault_of_response(answer.status, answer.headers, b"")
+            if attempt.status is not None and attempt.status >= 300:  # the body never came; its status says enough
+                return encoded.fault_of(attempt.status, attempt.answer_headers, b"")
             if self._begun:
                 said = f"the answer fell silent for {self._limits.idle:g} s (qwen_idle_timeout)"
             elif encoded.stream:

@@ -27,6 +27,10 @@ class Answer(Protocol):
     def headers(self) -> Mapping[str, str]:
         """By lower-case name."""
 
+    @property
+    def set_cookies(self) -> list[str]:
+        """Every `Set-Cookie`; `headers` can have only one of them."""
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives, unpacked.
 

@@ -51,6 +51,7 @@ class Flavour:
         cuts_long_answers: an answer that is not streamed is cut at a time limit (300 s, 4.4), so streaming is safer.
         default_model: used for names that say nothing here; None = the first of the host's own list.
         models: all that there are, where the host gives no list.
+        lists: where the host's own list of models is; the first that answers counts.
         thoughts_in_text: thinking may come as `<think>` in the text (4.13 vLLM without a parser).
     """
 
@@ -68,6 +69,7 @@ class Flavour:
     cuts_long_answers: bool = False
     default_model: str | None = None
     models: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ("/models",)
     thoughts_in_text: bool = False
 
 
@@ -108,6 +110,16 @@ FLAVOURS = {
             extensions=SAMPLING | {"vl_high_resolution_images", "preserve_thinking"},
             default_model="coder-model",
             models=("coder-model", "vision-model", "qwen3-coder-plus", "qwen3-coder-flash"),
+        ),
+        Flavour(
+            "web",
+            "upstream.md 3",
+            native=frozenset(),
+            extensions=frozenset(),
+            thinking="enable_thinking",
+            tool_choices=frozenset(),
+            default_model="qwen3.7-plus",
+            lists=("/api/v2/models/", "/api/models"),
         ),
         Flavour(
             "vllm",

@@ -1,18 +1,22 @@
 """Kind `key`: a chat call for any OpenAI-compatible host (upstream.md section 4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.codec.json import dumps
 from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.upstreams.decoders import ChatAnswer, Decoder
+from qwen_gateway.upstreams.error_body import fault_of_response
 from qwen_gateway.upstreams.facts import facts_of
 from qwen_gateway.upstreams.flavours import Flavour
 from qwen_gateway.upstreams.forms import encode_response_format, encode_tools
 from qwen_gateway.upstreams.messages import encode_messages
 from qwen_gateway.upstreams.parameters import Encoding, Policy, apply_rules
+from qwen_gateway.upstreams.situation import NOWHERE, Situation
+from qwen_gateway.upstreams.steps import Request, Steps
 from qwen_gateway.upstreams.thinking import encode_thinking
 
 SHORT_ANSWER = 4_096
@@ -41,6 +45,22 @@ class Encoded:
         """A fresh decoder for one attempt."""
         return ChatAnswer()
 
+    def steps(self) -> Steps | None:
+        """The requests of the call, where it takes more than one (see `upstreams.steps`)."""
+        return None
+
+    def status_of(self, status: int, headers: Mapping[str, str]) -> int:
+        """The status of an answer, wherever it stands."""
+        return status
+
+    def fault_of(self, status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+        """What an answer with an error status stands for."""
+        return fault_of_response(status, headers, body)
+
+    def afterwards(self) -> list[Request]:
+        """What to tell the upstream when the attempt is over and its answer was not read to its end."""
+        return []
+
 
 Shape = Callable[[list[dict[str, Any]], list[Notice]], list[dict[str, Any]]]
 """Gives the messages another form, and says so where that loses something."""
@@ -53,6 +73,7 @@ def encode_chat(
     *,
     policy: Policy = "standard",
     output_ceiling: int | None = None,
+    situation: Situation = NOWHERE,
     shape: Shape | None = None,
 ) -> Encoded:
     """The call for one host; `n` is not sent, for the engine asks several times instead.

@@ -9,6 +9,8 @@ from qwen_gateway.upstreams import key, portal
 from qwen_gateway.upstreams.flavours import Flavour
 from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.parameters import Policy
+from qwen_gateway.upstreams.situation import NOWHERE, Situation
+from qwen_gateway.upstreams.web import encode as web
 
 
 class EncodeChat(Protocol):
@@ -22,8 +24,13 @@ class EncodeChat(Protocol):
         *,
         policy: Policy = "standard",
         output_ceiling: int | None = None,
+        situation: Situation = NOWHERE,
     ) -> Encoded: ...
 
 
-ENCODERS: Mapping[Kind, EncodeChat] = {"key": key.encode_chat, "oauth": portal.encode_chat}
+ENCODERS: Mapping[Kind, EncodeChat] = {
+    "key": key.encode_chat,
+    "oauth": portal.encode_chat,
+    "web": web.encode_chat,
+}
 """Accounts of a kind that is not here are left out of the pool."""

@@ -15,6 +15,7 @@ from qwen_gateway.upstreams.flavours import Flavour
 from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.messages import TEXT_PARTS
 from qwen_gateway.upstreams.parameters import Policy
+from qwen_gateway.upstreams.situation import NOWHERE, Situation
 
 ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "i386": "ia32", "i686": "ia32"}
 """Python's names of processors → Node's, which qwen-code sends."""
@@ -45,6 +46,7 @@ def encode_chat(
     *,
     policy: Policy = "standard",
     output_ceiling: int | None = None,
+    situation: Situation = NOWHERE,
 ) -> Encoded:
     """The call for the portal; arguments and errors as in `key.encode_chat`."""
     encoded = key.encode_chat(call, model, flavour, policy=policy, output_ceiling=output_ceiling, shape=shape)

@@ -35,7 +35,7 @@ def encode_thinking(encoding: Encoding) -> None:
         Unsupported: the model cannot do it, and the policy is strict.
     """
     call, facts, flavour = encoding.call, encoding.facts, encoding.flavour
-    effort, wanted, budget = _asked(encoding)
+    effort, wanted, budget = asked(encoding)
     source = next((name for name in ("reasoning_effort", "reasoning", "enable_thinking") if name in call), _BUDGET)
     if wanted is None and budget is None:
         return
@@ -63,7 +63,7 @@ def encode_thinking(encoding: Encoding) -> None:
 _BUDGET = "thinking_budget"
 
 
-def _asked(encoding: Encoding) -> tuple[str | None, bool | None, int | None]:
+def asked(encoding: Encoding) -> tuple[str | None, bool | None, int | None]:
     """Effort, switch and budget as the client means them; None for what it did not say."""
     call = encoding.call
     reasoning = call.get("reasoning")

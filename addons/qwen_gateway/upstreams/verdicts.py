@@ -81,6 +81,23 @@ VERDICTS = {
             advice=f"{FREE_TIER_CLOSED} See https://github.com/QwenLM/qwen-code/pull/3291.",
         ),
         Verdict(
+            "session_dead", 503, "server_error", "upstream_auth", "elsewhere", "needs-login",
+            rest=60, ceiling=600, whole_account=True,
+            advice="The operator must capture the session again in the browser: "
+            "`qwen-auth add NAME --web --from-curl --replace`.",
+        ),
+        Verdict(
+            "challenge", 503, "server_error", "upstream_challenge", "elsewhere", "rest",
+            rest=30, ceiling=1800, longest=600, whole_account=True,
+            advice="The operator can open chat.qwen.ai in the browser whose session this is, from the same address, "
+            "pass its check, and capture the session again (`qwen-auth add NAME --web --from-curl --replace`); "
+            "fewer calls are challenged less. The gateway solves no challenges.",
+        ),
+        Verdict("chat_lost", 502, "server_error", "upstream_chat", "anywhere", "none",
+            advice="The chat at the upstream is gone; asked again, a new one is made."),
+        Verdict("upload", 502, "server_error", "upstream_upload", "elsewhere", "none",
+            advice="A picture or a long text could not be uploaded."),
+        Verdict(
             "quota_window", 429, "insufficient_quota", "insufficient_quota", "elsewhere", "exhaust",
             rest=900, ceiling=31 * DAY, longest=3600, whole_account=True,
             advice="The plan's window is used up.",

@@ -1,0 +1,43 @@
+"""What an encoder may need to know beside the call and the host: about the account, and about the conversation."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+Parent = Literal["response", "question"]
+"""Which id continues a chat of chat.qwen.ai: the answer's, or that of the question before it (upstream.md 9.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A chat at the upstream that this call continues.
+
+    Attributes:
+        id: the upstream's.
+        parent: the id that the next turn names as its parent.
+    """
+
+    id: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The circumstances of one attempt.
+
+    Attributes:
+        origin: the account's base URL.
+        guest: nobody is signed in with the account.
+        known: the upstream's own list of models, if it was read.
+        chat: the chat that has all of the call's messages but the last one.
+        parent: see `Parent`.
+    """
+
+    origin: str = ""
+    guest: bool = False
+    known: Collection[str] | None = None
+    chat: Chat | None = None
+    parent: Parent = "response"
+
+
+NOWHERE = Situation()
