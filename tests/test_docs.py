@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from qwen_gateway.openai.chat_request import ChatRequest
+from qwen_gateway.openai.embeddings_request import EmbeddingsRequest
 from qwen_gateway.openai.responses_request import ResponsesRequest
 from qwen_gateway.options import OPTIONS
 from qwen_gateway.router import TABLE
@@ -60,11 +61,15 @@ def test_every_parameter_has_a_row() -> None:
 
 
 def test_every_parameter_of_responses_has_a_row() -> None:
-    rows = re.findall(
-        r"^\| (`[^|]+`) \|", page("reference/parameters.md").split("# Parameters of responses")[1], re.MULTILINE
-    )
+    section = page("reference/parameters.md").split("# Parameters of responses")[1].split("\n# ")[0]
+    rows = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert listed == set(ResponsesRequest.__struct_fields__)
+
+
+def test_every_parameter_of_embeddings_has_a_row() -> None:
+    section = page("reference/parameters.md").split("# Parameters of embeddings")[1].split("\n# ")[0]
+    assert first_cells(section) == set(EmbeddingsRequest.__struct_fields__)
 
 
 def test_every_path_of_the_router_is_listed() -> None:
@@ -72,7 +77,7 @@ def test_every_path_of_the_router_is_listed() -> None:
     for path in re.findall(r"`(?:POST|GET) (/\S+)`", text):
         concrete = path.replace("{id}", "qwen-plus")
         assert any(pattern.fullmatch(concrete) for pattern, _, _ in TABLE), path
-    for surface in ("chat/completions", "responses", "models", "models/{id}", "health"):
+    for surface in ("chat/completions", "responses", "embeddings", "models", "models/{id}", "health"):
         assert surface in text
 
 

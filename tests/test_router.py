@@ -32,7 +32,7 @@ def test_health_has_no_prefix(path: str, argument: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "", "/v1", "/v1/embeddings", "/v1/chat", "/v2/chat/completions", "/v1/chat/completions/x",
+    "path", ["/", "", "/v1", "/v1/embeddings/x", "/v1/chat", "/v2/chat/completions", "/v1/chat/completions/x",
              "/health/other", "//v1/models", "*", "/v1/models\n"],
 )  # fmt: skip
 def test_all_else_is_unknown(path: str) -> None:
@@ -41,4 +41,4 @@ def test_all_else_is_unknown(path: str) -> None:
 
 
 def test_health_is_not_taken_from_intercepted_hosts() -> None:
-    assert {"chat", "responses", "models", "model"} == INTERCEPTED
+    assert {"chat", "responses", "embeddings", "models", "model"} == INTERCEPTED

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qwen_gateway.codec.deltas import Fault, Usage
-from qwen_gateway.openai.chat_request import ChatCall
+from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.router import Surface
@@ -57,7 +57,7 @@ class Exchange:
         estimated: the tokens that the upstream was expected to report for it; known when the exchange has ended.
     """
 
-    call: ChatCall
+    call: Call
     surface: Surface = "chat"
     request_body: bytes = b""
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")

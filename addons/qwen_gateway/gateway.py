@@ -2,104 +2,25 @@
 
 import logging
 import weakref
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 from mitmproxy import ctx, eventsequence, http
 from mitmproxy.proxy.mode_specs import ReverseMode
 from mitmproxy.utils import asyncio_utils
 
-from qwen_auth.account import Account
-from qwen_auth.plans import find_plan
-from qwen_auth.web.credentials import WebCredentials
 from qwen_gateway import flows, local, options
 from qwen_gateway.callers import cors_headers, origin_allowed
+from qwen_gateway.engine.attempts import Encoder
 from qwen_gateway.engine.delivery import Headers, Writer
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook
 from qwen_gateway.leg import LegClient, Legs
-from qwen_gateway.openai.chat_request import ChatCall
-from qwen_gateway.openai.errors import BadRequest, NotFound, OpenAIError, Unsupported
-from qwen_gateway.openai.notices import Notice
+from qwen_gateway.openai.call import Call
+from qwen_gateway.openai.errors import OpenAIError, Unsupported
 from qwen_gateway.surfaces import SURFACES, Surface
-from qwen_gateway.upstreams.facts import facts_of
-from qwen_gateway.upstreams.flavours import flavour
-from qwen_gateway.upstreams.key import Encoded
-from qwen_gateway.upstreams.kinds import ENCODERS
-from qwen_gateway.upstreams.messages import has_images
-from qwen_gateway.upstreams.models import resolve
-from qwen_gateway.upstreams.situation import NOWHERE, Situation
 
 logger = logging.getLogger(__name__)
-
-
-class ChatEncoder:
-    """Puts one call into the words of whichever account is picked (engine.attempts.Encoder)."""
-
-    def __init__(self, call: ChatCall, settings: options.Settings, engine: Engine) -> None:
-        self._call = call
-        self._settings = settings
-        self._engine = engine
-        self._models: dict[str, tuple[str | None, list[Notice]]] = {}
-        self.refusal: NotFound | None = None
-
-    def model_of(self, account: Account) -> str | None:
-        return self._resolve(account)[0]
-
-    def encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
-        try:
-            encoded = self._encode(account, ceilings)
-        except BadRequest as error:
-            error.param = error.param and self._call.client_name(error.param)
-            raise
-        for number, notice in enumerate(encoded.notices):
-            if (param := self._call.client_name(notice.param)) != notice.param:
-                encoded.notices[number] = replace(notice, param=param)
-        return encoded
-
-    def _encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
-        model, notices = self._resolve(account)
-        assert model is not None
-        encoded = ENCODERS[account.kind](
-            self._call,
-            model,
-            flavour(find_plan(account.plan).flavour),
-            policy=self._settings.policy,
-            output_ceiling=ceilings.get(model),
-            situation=self._situation(account),
-        )
-        encoded.notices[:0] = [*notices, *self._call.notices]
-        if self._call.choices > 1:
-            encoded.notices.append(Notice("emulated", "n", f"{self._call.choices} calls are made at once"))
-        return encoded
-
-    def _situation(self, account: Account) -> Situation:
-        credentials = account.credentials
-        if not isinstance(credentials, WebCredentials):
-            return NOWHERE
-        return Situation(account.endpoint, credentials.guest, self._engine.catalogue.known(account))
-
-    def _resolve(self, account: Account) -> tuple[str | None, list[Notice]]:
-        """The account's model for this call: by name, or the one that sees when pictures are sent."""
-        if account.name not in self._models:
-            self._models[account.name] = self._look_up(account)
-        return self._models[account.name]
-
-    def _look_up(self, account: Account) -> tuple[str | None, list[Notice]]:
-        row = flavour(find_plan(account.plan).flavour)
-        try:
-            model, notice = resolve(self._call.model, self._settings.naming, row, self._engine.catalogue.known(account))
-        except NotFound as error:
-            self.refusal = error
-            return None, []
-        notices = [notice] if notice else []
-        vision = self._settings.vision_model
-        if vision and facts_of(model).sees is False and has_images(self._call.body["messages"]):
-            notices.append(Notice("translated", "model", f"'{model}' takes no images; '{vision}' answers"))
-            model = vision
-        return model, notices
 
 
 class Gateway:
@@ -134,11 +55,9 @@ class Gateway:
             body = flows.body_to_serve(flow, self._settings.body_limit)
             call = surface.parse(body)
             self._check_policy(call)
-            for account in self._engine.pool.serving():
-                if flavour(find_plan(account.plan).flavour).default_model is None:
-                    await self._engine.catalogue.prepare(account)
-            encoder = ChatEncoder(call, self._settings, self._engine)
-            self._check_model(encoder)
+            wanted = flow.request.headers.get("x-qwen-account")
+            encoder = surface.encoder(call, self._settings, self._engine)
+            await encoder.prepare(wanted)
         except OpenAIError as error:
             if error.status == 413:
                 flow.request.raw_content = b""  # nobody shall unpack it by looking at it
@@ -147,7 +66,7 @@ class Gateway:
             self._allow_origin(flow)
             return
         flows.keep_client_request(flow, body)
-        exchange = Exchange(call, surface.name, body, wanted_account=flow.request.headers.get("x-qwen-account"))
+        exchange = Exchange(call, surface.name, body, wanted_account=wanted)
         self._flows[exchange], self._exchanges[flow] = weakref.ref(flow), exchange
         if flow.is_replay:
             await self._replay(flow, exchange, encoder)
@@ -165,7 +84,7 @@ class Gateway:
         if (exchange := self._exchanges.get(flow)) and exchange.end("cancelled"):
             flow.comment = exchange.summary()
 
-    def _check_policy(self, call: ChatCall) -> None:
+    def _check_policy(self, call: Call) -> None:
         """Strict policy: nothing that the client asked for is left out, not even by the parser."""
         if self._settings.policy == "strict":
             for notice in call.notices:
@@ -173,15 +92,7 @@ class Gateway:
                     said = f"'{notice.param}' cannot be honoured: {notice.detail}. (strict policy)"
                     raise Unsupported(said, param=notice.param)
 
-    def _check_model(self, encoder: ChatEncoder) -> None:
-        """Strict policy: a name that no account knows is refused before anything is sent."""
-        if self._engine.pool.accounts and not any(
-            encoder.model_of(account) is not None for account in self._engine.pool.accounts
-        ):
-            assert encoder.refusal is not None
-            raise encoder.refusal
-
-    async def _serve(self, flow: http.HTTPFlow, exchange: Exchange, encoder: ChatEncoder, client: LegClient) -> None:
+    async def _serve(self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder, client: LegClient) -> None:
         shown = flows.Shown(client)
 
         def ended() -> None:
@@ -197,7 +108,7 @@ class Gateway:
             ended()
             await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))
 
-    async def _replay(self, flow: http.HTTPFlow, exchange: Exchange, encoder: ChatEncoder) -> None:
+    async def _replay(self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder) -> None:
         """A replay has no client that waits: the answer is collected and set."""
         collected = flows.Collected()
         await self._engine.serve(exchange, encoder, collected, self._writer(exchange))

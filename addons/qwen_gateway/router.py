@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Surface = Literal["chat", "responses", "models", "model", "health", "accounts", "account", "signin", "unknown"]
+Surface = Literal[
+    "chat", "responses", "embeddings", "models", "model", "health", "accounts", "account", "signin", "unknown"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ _PREFIX = r"(?:/openai)?(?:/v1)?"
 TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(rf"{_PREFIX}/chat/completions"), "chat", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/responses"), "responses", frozenset({"POST"})),
+    (re.compile(rf"{_PREFIX}/embeddings"), "embeddings", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/models"), "models", frozenset({"GET", "HEAD"})),
     (re.compile(rf"{_PREFIX}/models/(?P<argument>.+)"), "model", frozenset({"GET", "HEAD"})),
     (re.compile(r"/accounts"), "accounts", frozenset({"GET", "HEAD"})),
@@ -34,7 +37,7 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(r"/health(?:/(?P<argument>live|ready))?"), "health", frozenset({"GET", "HEAD"})),
 )
 
-INTERCEPTED: frozenset[Surface] = frozenset({"chat", "responses", "models", "model"})
+INTERCEPTED: frozenset[Surface] = frozenset({"chat", "responses", "embeddings", "models", "model"})
 """Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
 
 ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin"})

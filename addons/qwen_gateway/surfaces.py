@@ -1,14 +1,22 @@
-"""Which surface parses and answers how: one row each. To drop a surface, delete its row and its files."""
+"""Which surface parses, asks and answers how: one row each. To drop a surface, delete its row and its files."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from qwen_gateway import router
+from qwen_gateway.encoders.chat import ChatEncoder
+from qwen_gateway.encoders.embeddings import EmbeddingsEncoder
+from qwen_gateway.engine.attempts import Encoder
 from qwen_gateway.engine.delivery import Writer
+from qwen_gateway.engine.engine import Engine
+from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_request import ChatCall, call_of, parse_object
 from qwen_gateway.openai.chat_stream import ChatStream
+from qwen_gateway.openai.embeddings_object import EmbeddingsObject
+from qwen_gateway.openai.embeddings_request import EmbeddingsCall, parse_embeddings
 from qwen_gateway.openai.responses_object import ResponsesObject
 from qwen_gateway.openai.responses_request import ResponsesCall, parse_responses, responses_in_chat
 from qwen_gateway.openai.responses_stream import ResponsesStream
@@ -22,12 +30,14 @@ class Surface:
 
     Attributes:
         parse: a body into the call that the engine serves; raises OpenAIError for what is wrong with it.
+        encoder: what puts the call into the words of upstreams.
         writer: what turns the call's answer into the client's bytes.
     """
 
     name: router.Surface
-    parse: Callable[[bytes], ChatCall]
-    writer: Callable[[ChatCall, Settings], Writer]
+    parse: Callable[[bytes], Call]
+    encoder: Callable[[Any, Settings, Engine], Encoder]
+    writer: Callable[[Any, Settings], Writer]
 
 
 def parse_chat(data: bytes) -> ChatCall:
@@ -44,17 +54,22 @@ def chat_writer(call: ChatCall, settings: Settings) -> Writer:
     return ChatStream(call, dress) if call.stream else ChatObject(call, dress)
 
 
-def responses_writer(call: ChatCall, settings: Settings) -> Writer:
+def responses_writer(call: ResponsesCall, settings: Settings) -> Writer:
     """Events or one object, as the call asks."""
-    assert isinstance(call, ResponsesCall)
     dress = Dress(thinking=settings.thinking, service_tier="default" if call.body.get("service_tier") else None)
     return ResponsesStream(call, dress, SEAL) if call.stream else ResponsesObject(call, dress, SEAL)
+
+
+def embeddings_writer(call: EmbeddingsCall, _: Settings) -> Writer:
+    """One object."""
+    return EmbeddingsObject(call)
 
 
 SURFACES: Mapping[str, Surface] = {
     row.name: row
     for row in (
-        Surface("chat", parse_chat, chat_writer),
-        Surface("responses", lambda data: parse_responses(data, SEAL), responses_writer),
+        Surface("chat", parse_chat, ChatEncoder, chat_writer),
+        Surface("responses", lambda data: parse_responses(data, SEAL), ChatEncoder, responses_writer),
+        Surface("embeddings", parse_embeddings, EmbeddingsEncoder, embeddings_writer),
     )
 }

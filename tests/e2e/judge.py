@@ -4,7 +4,9 @@ The transports here copy what comes back to a `Judge`. It validates objects, str
 and each event of those that are not. Complaints fail the test that made the call (`conftest.no_complaints`).
 """
 
+import base64
 import json
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +16,22 @@ import httpx2
 
 from tests import referee
 
-KINDS = (("/models/", "model"), ("/models", "models"), ("/responses", "response"))
+KINDS = (
+    ("/models/", "model"),
+    ("/models", "models"),
+    ("/responses", "response"),
+    ("/embeddings", "embeddings"),
+    ("/chat/completions", "chat.completion"),
+    ("/completions", "text_completion"),
+)
 """What a path answers with, by a part of the path; chat completions else."""
+
+
+def unpack(embeddings: Any) -> None:
+    """Vectors that were asked for as base64, as the numbers that OpenAI's description knows."""
+    for row in embeddings["data"]:
+        packed = base64.b64decode(row["embedding"], validate=True)
+        row["embedding"] = list(struct.unpack(f"<{len(packed) // 4}f", packed))
 
 
 class Judge:
@@ -45,9 +61,9 @@ class Judge:
             else:
                 self._stream(body, asked, complete=complete)
         elif complete:
-            self._object(path, status, content_type, body)
+            self._object(path, asked, status, content_type, body)
 
-    def _object(self, path: str, status: int, content_type: str, body: bytes) -> None:
+    def _object(self, path: str, asked: Any, status: int, content_type: str, body: bytes) -> None:
         kind = "error"
         if status < 400:
             kind = next((kind for end, kind in KINDS if end in path), "chat.completion")
@@ -56,6 +72,8 @@ class Judge:
         except ValueError:
             self.complaints.append(f"{path}: {status} is not JSON: {body[:120]!r}")
             return
+        if kind == "embeddings" and isinstance(asked, dict) and asked.get("encoding_format") == "base64":
+            unpack(parsed)
         if not content_type.startswith("application/json"):
             self.complaints.append(f"{path}: {status} is of type {content_type!r}")
         self._add(f"{path} {status}", referee.check(parsed, kind))

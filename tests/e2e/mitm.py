@@ -85,10 +85,12 @@ class Mitm:
             **self._environ,
         }
 
-    def add_account(self, name: str, key: str, url: str, *models: str, proxy: str | None = None) -> None:
+    def add_account(
+        self, name: str, key: str, url: str, *models: str, proxy: str | None = None, plan: str = "model-studio-intl"
+    ) -> None:
         """Put an account with a key into the file; the command that users have is shown by one test of its own."""
         AccountStore(self.home).add(
-            Account(name, "key", "model-studio-intl", url, KeyCredentials(key), proxy=proxy, models=models or None)
+            Account(name, "key", plan, url, KeyCredentials(key), proxy=proxy, models=models or None)
         )
 
     def start(self) -> Self:

@@ -100,8 +100,6 @@ def test_absolute_targets_name_us_too(gateway: Mitm) -> None:
 @pytest.mark.parametrize(
     ("path", "names"),
     [
-        ("/v1/embeddings", "embeddings"),
-        ("/v1/responses", "Responses"),
         ("/v1/images/generations", "images"),
         ("/v1/audio/speech", "audio"),
         ("/v1/files", "files"),
@@ -176,7 +174,7 @@ def test_a_right_key_is_let_in(guarded: Mitm, sim: Simulator, headers: dict[str,
         ({"cookie": "gk-one"}, "missing_api_key"),
     ],
 )
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models", "/v1/embeddings"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/models", "/v1/files"])
 def test_without_a_right_key_nothing_is_served(
     guarded: Mitm, sim: Simulator, headers: dict[str, str], code: str, path: str
 ) -> None:

@@ -72,7 +72,7 @@ def test_no_secret_is_seen_anywhere(starter: Starter, upstream: Simulator, sim: 
             "a wrong call": ask(gateway, headers=CLIENT, messages="x"),
             "no call": ask_with(gateway, b"{", **CLIENT),
             "a wrong key": ask(gateway, headers=CLIENT | {"authorization": "Bearer wrong", "x-api-key": SPARE}),
-            "an unknown path": client.post("/v1/embeddings", json={"input": "x"}),
+            "an unknown path": client.post("/v1/files", json={"input": "x"}),
             "a key in the query": client.post(
                 "/v1/chat/completions?api_key=canary-query-55", json={"model": "qwen3.7-plus", "messages": []}
             ),

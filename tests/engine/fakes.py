@@ -9,6 +9,7 @@ from typing import Any
 from qwen_auth.account import Account
 from qwen_auth.credentials import KeyCredentials
 from qwen_auth.pool import Strategy
+from qwen_gateway.engine.attempts import Ask
 from qwen_gateway.engine.delivery import Headers
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.engine.limits import Limits
@@ -248,10 +249,17 @@ class Encoder:
     def __init__(self, asked: ChatCall) -> None:
         self._asked = asked
 
+    @property
+    def asks(self) -> int:
+        return self._asked.choices
+
+    async def prepare(self, wanted: str | None) -> None:
+        """Nothing is to be found out."""
+
     def model_of(self, account: Account) -> str | None:
         return MODEL
 
-    def encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
+    def encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
         host = flavour(HOSTS.get(account.name, "dashscope"))
         return encode_chat(self._asked, MODEL, host, output_ceiling=ceilings.get(MODEL))
 

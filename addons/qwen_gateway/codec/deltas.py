@@ -83,6 +83,15 @@ class Usage:
 
 
 @dataclass(slots=True)
+class Vector:
+    """An embedding of one input: `row` counts the inputs of the whole call."""
+
+    row: int
+    values: list[float]
+    choice: int = 0
+
+
+@dataclass(slots=True)
 class Fault:
     """The upstream failed, said in its own words; `judge` (upstreams/faults.py) decides what it means.
 
@@ -102,7 +111,7 @@ class Fault:
     request_id: str | None = None
 
 
-Delta = Begin | Text | Thought | Refusal | ToolCall | Extra | Finish | Usage | Fault
+Delta = Begin | Text | Thought | Refusal | ToolCall | Extra | Vector | Finish | Usage | Fault
 
-CONTENT = (Text, Thought, Refusal, ToolCall, Extra)
+CONTENT = (Text, Thought, Refusal, ToolCall, Extra, Vector)
 """Deltas that show a client something: with the first of these an answer has begun."""

@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -44,13 +44,38 @@ class Broken(Exception):
         self.fault = fault
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One of the upstream calls that an answer takes.
+
+    Attributes:
+        number: which of them: a choice, or a batch of inputs.
+    """
+
+    number: int = 0
+
+
 class Encoder(Protocol):
     """Puts an exchange's call into the words of one account's upstream."""
+
+    @property
+    def asks(self) -> int:
+        """How many upstream calls the answer takes."""
+
+    async def prepare(self, wanted: str | None) -> None:
+        """Find out what the accounts have for the call, before it is served.
+
+        Args:
+            wanted: the account that the client asked for by name.
+
+        Raises:
+            OpenAIError: none of them can serve it.
+        """
 
     def model_of(self, account: Account) -> str | None:
         """The account's name for the model that was asked for; None when it has none."""
 
-    def encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
+    def encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
         """The call for this account.
 
         Raises:
@@ -68,6 +93,9 @@ def egress_of(account: Account) -> str:
 
 Failure = tuple[Verdict, Fault, Account]
 """How an attempt ended."""
+
+AT_ONCE = 4
+"""Upstream calls of one exchange that run at the same time: a thousand inputs to embed are a hundred calls."""
 
 Observe = Callable[[Exchange, Attempt], Awaitable[None]]
 """Told when an attempt starts (`ended` is None) and when it failed."""
@@ -109,7 +137,7 @@ class Attempts:
         self.ceilings: dict[str, int] = {}
 
     async def run(self, exchange: Exchange, encoder: Encoder, delivery: Delivery) -> None:
-        """Answer the exchange: `n` answers are asked for at once and come interleaved.
+        """Answer the exchange: its parts are asked for at once, a few at a time, and come interleaved.
 
         Raises:
             OpenAIError: no attempt is left; nothing of this choice was shown.
@@ -118,13 +146,14 @@ class Attempts:
         self._budget.deposit()
         try:
             async with asyncio.timeout(self.limits.total):
-                if exchange.call.choices == 1:
+                if encoder.asks == 1:
                     await self._branch(exchange, encoder, delivery, 0)
                     return
+                gate = asyncio.Semaphore(AT_ONCE)
                 try:
                     async with asyncio.TaskGroup() as group:
-                        for number in range(exchange.call.choices):
-                            group.create_task(self._branch(exchange, encoder, delivery, number))
+                        for number in range(encoder.asks):
+                            group.create_task(self._in_turn(gate, exchange, encoder, delivery, number))
                 except ExceptionGroup as failures:
                     raise failures.exceptions[0] from None
         except TimeoutError:
@@ -134,6 +163,12 @@ class Attempts:
                 code="upstream_timeout",
                 should_retry=False,
             ) from None
+
+    async def _in_turn(
+        self, gate: asyncio.Semaphore, exchange: Exchange, encoder: Encoder, delivery: Delivery, number: int
+    ) -> None:
+        async with gate:
+            await self._branch(exchange, encoder, delivery, number)
 
     async def _branch(self, exchange: Exchange, encoder: Encoder, delivery: Delivery, number: int) -> None:
         """One choice of the answer, with as many attempts as it takes."""
@@ -216,12 +251,12 @@ class Attempts:
         """One attempt; None when the answer was delivered."""
         account = choice.account
         try:
-            encoded = encoder.encode(account, self.ceilings)
+            encoded = encoder.encode(account, self.ceilings, Ask(number))
         except BadRequest:
             self._release(account, encoder)
             raise
         exchange.account, exchange.why, exchange.model = account.name, choice.why, encoded.model
-        if exchange.call.choices == 1:
+        if encoder.asks == 1:
             exchange.notices.clear()  # what was changed for an account that failed is no news
         exchange.note(encoded.notices)
         delivery.writer.rename(encoded.renamed)

@@ -72,6 +72,11 @@ class Catalogue:
         cached = self._lists.get(account.name)
         return [model.id for model in cached.models if chats(model.id)] if cached else None
 
+    def listed(self, account: Account) -> list[str] | None:
+        """The same with the models that do not chat."""
+        cached = self._lists.get(account.name)
+        return [model.id for model in cached.models] if cached else None
+
     async def prepare(self, account: Account) -> None:
         """Read the account's list if it was never tried: a host of few models has no usual one to fall back on."""
         if account.name not in self._lists and self._clock() >= self._failed.get(account.name, 0.0):

@@ -11,7 +11,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qwen_gateway.codec.deltas import Begin, Delta, Extra, Fault, Finish, Refusal, Text, Thought, ToolCall, Usage
+from qwen_gateway.codec.deltas import (
+    Begin,
+    Delta,
+    Extra,
+    Fault,
+    Finish,
+    Refusal,
+    Text,
+    Thought,
+    ToolCall,
+    Usage,
+    Vector,
+)
 from qwen_gateway.codec.json import dumps
 from qwen_gateway.openai import usage as usages
 from qwen_gateway.openai.chat_request import ChatCall
@@ -107,8 +119,8 @@ class ChatAnswer(ABC):
             if isinstance(delta, Begin):
                 self.upstream_model = self.upstream_model or delta.model
                 self._fingerprint = self._fingerprint or delta.system_fingerprint
-            elif isinstance(delta, Fault):
-                continue  # the engine's affair
+            elif isinstance(delta, Fault | Vector):
+                continue  # the engine's affair, and another surface's
             elif 0 <= delta.choice < len(self._choices):
                 if isinstance(delta, Usage):
                     self._usages[delta.choice] = delta  # the last one counts: some upstreams count on in every chunk

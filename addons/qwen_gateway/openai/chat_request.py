@@ -5,13 +5,14 @@ stay in the body; what becomes of them is the upstream's policy.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from qwen_gateway.codec.json import DEPTH_LIMIT, BadJSON, loads, too_deep
+from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.errors import BadRequest
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.openai.tools import normalise_tools
@@ -138,29 +139,18 @@ CHOICES_LIMIT = 4
 """The most answers of one call (openai-surface.md section 4; upstream.md 4.3 has the same limit)."""
 
 
-@dataclass(slots=True)
-class ChatCall:
-    """A parsed call.
+@dataclass(slots=True, kw_only=True)
+class ChatCall(Call):
+    """A parsed call; its body has no `functions` but `tools`, and custom tools as functions.
 
     Attributes:
-        model: the name that the client asked for.
-        body: the request as plain JSON: no nulls, `functions` as `tools`, custom tools as functions.
-        choices: how many answers are wanted (`n`).
         legacy_functions: the client speaks `functions`; it gets `function_call` back.
         custom_tools: names of freeform tools, which are unwrapped in the answer.
-        stickiness: calls of equal stickiness should stay on one account (`prompt_cache_key`).
-        notices: what parsing itself changed.
     """
 
-    model: str
-    stream: bool
-    include_usage: bool
-    choices: int
-    body: dict[str, Any]
+    include_usage: bool = False
     legacy_functions: bool = False
     custom_tools: frozenset[str] = frozenset()
-    stickiness: str | None = None
-    notices: list[Notice] = field(default_factory=list)
 
     def client_name(self, param: str) -> str:
         """The client's name of a parameter, where its surface has another one."""

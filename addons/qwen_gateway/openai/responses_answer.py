@@ -8,7 +8,19 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from qwen_gateway.codec.deltas import Begin, Delta, Extra, Fault, Finish, Refusal, Text, Thought, ToolCall, Usage
+from qwen_gateway.codec.deltas import (
+    Begin,
+    Delta,
+    Extra,
+    Fault,
+    Finish,
+    Refusal,
+    Text,
+    Thought,
+    ToolCall,
+    Usage,
+    Vector,
+)
 from qwen_gateway.codec.json import dumps
 from qwen_gateway.openai import usage as usages
 from qwen_gateway.openai.chat_choice import CUT_OFF, Dress
@@ -78,7 +90,7 @@ class ResponsesAnswer:
                 self.upstream_model = self.upstream_model or delta.model
             elif isinstance(delta, Usage):
                 self._usage = delta  # the last one counts: some upstreams count on in every chunk
-            elif not isinstance(delta, Fault) and self._finished is None and delta.choice == 0:
+            elif not isinstance(delta, Fault | Vector) and self._finished is None and delta.choice == 0:
                 self.begin()
                 self._take(delta)
 

@@ -53,6 +53,7 @@ class Flavour:
         models: all that there are, where the host gives no list.
         lists: where the host's own list of models is; the first that answers counts.
         thoughts_in_text: thinking may come as `<think>` in the text (4.13 vLLM without a parser).
+        embeds: has `/embeddings`.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Flavour:
     models: tuple[str, ...] = ()
     lists: tuple[str, ...] = ("/models",)
     thoughts_in_text: bool = False
+    embeds: bool = True
 
 
 def _dashscope(
@@ -80,6 +82,7 @@ def _dashscope(
     extensions: frozenset[str] = DASHSCOPE,
     default_model: str = "qwen3.7-plus",
     models: tuple[str, ...] = (),
+    embeds: bool = True,
 ) -> Flavour:
     return Flavour(
         name,
@@ -95,6 +98,7 @@ def _dashscope(
         cuts_long_answers=True,
         default_model=default_model,
         models=models,
+        embeds=embeds,
     )
 
 
@@ -102,7 +106,7 @@ FLAVOURS = {
     flavour.name: flavour
     for flavour in (
         _dashscope("dashscope", "upstream.md 4.1, 4.3"),
-        _dashscope("coding-plan", "upstream.md 4.7"),
+        _dashscope("coding-plan", "upstream.md 4.7", embeds=False),
         _dashscope("token-plan", "upstream.md 4.7"),
         _dashscope(
             "portal",
@@ -110,6 +114,7 @@ FLAVOURS = {
             extensions=SAMPLING | {"vl_high_resolution_images", "preserve_thinking"},
             default_model="coder-model",
             models=("coder-model", "vision-model", "qwen3-coder-plus", "qwen3-coder-flash"),
+            embeds=False,
         ),
         Flavour(
             "web",
@@ -120,6 +125,7 @@ FLAVOURS = {
             tool_choices=frozenset(),
             default_model="qwen3.7-plus",
             lists=("/api/v2/models/", "/api/models"),
+            embeds=False,
         ),
         Flavour(
             "vllm",

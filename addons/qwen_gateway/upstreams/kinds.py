@@ -5,7 +5,7 @@ from typing import Protocol
 
 from qwen_auth.account import Kind
 from qwen_gateway.openai.chat_request import ChatCall
-from qwen_gateway.upstreams import key, portal
+from qwen_gateway.upstreams import embeddings, key, portal
 from qwen_gateway.upstreams.flavours import Flavour
 from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.parameters import Policy
@@ -34,3 +34,7 @@ ENCODERS: Mapping[Kind, EncodeChat] = {
     "web": web.encode_chat,
 }
 """Accounts of a kind that is not here are left out of the pool."""
+
+
+EMBEDDERS: Mapping[Kind, embeddings.EncodeEmbeddings] = {"key": embeddings.encode_embeddings}
+"""The same for embeddings: a kind that is not here has none."""

@@ -1,0 +1,107 @@
+"""Chat calls."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from qwen_auth.account import Account
+from qwen_auth.plans import find_plan
+from qwen_auth.web.credentials import WebCredentials
+from qwen_gateway.engine.attempts import Ask
+from qwen_gateway.engine.engine import Engine
+from qwen_gateway.openai.chat_request import ChatCall
+from qwen_gateway.openai.errors import BadRequest, NotFound
+from qwen_gateway.openai.notices import Notice
+from qwen_gateway.options import Settings
+from qwen_gateway.upstreams.facts import facts_of
+from qwen_gateway.upstreams.flavours import flavour
+from qwen_gateway.upstreams.key import Encoded
+from qwen_gateway.upstreams.kinds import ENCODERS
+from qwen_gateway.upstreams.messages import has_images
+from qwen_gateway.upstreams.models import resolve
+from qwen_gateway.upstreams.situation import NOWHERE, Situation
+
+
+class ChatEncoder:
+    """Puts a chat call into the words of whichever account is picked."""
+
+    def __init__(self, call: ChatCall, settings: Settings, engine: Engine) -> None:
+        self._call = call
+        self._settings = settings
+        self._engine = engine
+        self._models: dict[str, tuple[str | None, list[Notice]]] = {}
+        self._refusal: NotFound | None = None
+
+    @property
+    def asks(self) -> int:
+        """One upstream call for each choice."""
+        return self._call.choices
+
+    async def prepare(self, wanted: str | None) -> None:
+        """Read the lists of hosts that have no usual model; a name that no account knows is refused here.
+
+        Raises:
+            NotFound: the model, under the strict policy.
+        """
+        pool = self._engine.pool
+        for account in pool.serving():
+            if flavour(find_plan(account.plan).flavour).default_model is None:
+                await self._engine.catalogue.prepare(account)
+        if pool.accounts and not any(self.model_of(account) is not None for account in pool.accounts):
+            assert self._refusal is not None
+            raise self._refusal
+
+    def model_of(self, account: Account) -> str | None:
+        return self._resolve(account)[0]
+
+    def encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
+        try:
+            encoded = self._encode(account, ceilings)
+        except BadRequest as error:
+            error.param = error.param and self._call.client_name(error.param)
+            raise
+        for number, notice in enumerate(encoded.notices):
+            if (param := self._call.client_name(notice.param)) != notice.param:
+                encoded.notices[number] = replace(notice, param=param)
+        return encoded
+
+    def _encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
+        model, notices = self._resolve(account)
+        assert model is not None
+        encoded = ENCODERS[account.kind](
+            self._call,
+            model,
+            flavour(find_plan(account.plan).flavour),
+            policy=self._settings.policy,
+            output_ceiling=ceilings.get(model),
+            situation=self._situation(account),
+        )
+        encoded.notices[:0] = [*notices, *self._call.notices]
+        if self._call.choices > 1:
+            encoded.notices.append(Notice("emulated", "n", f"{self._call.choices} calls are made at once"))
+        return encoded
+
+    def _situation(self, account: Account) -> Situation:
+        credentials = account.credentials
+        if not isinstance(credentials, WebCredentials):
+            return NOWHERE
+        return Situation(account.endpoint, credentials.guest, self._engine.catalogue.known(account))
+
+    def _resolve(self, account: Account) -> tuple[str | None, list[Notice]]:
+        """The account's model for this call: by name, or the one that sees when pictures are sent."""
+        if account.name not in self._models:
+            self._models[account.name] = self._look_up(account)
+        return self._models[account.name]
+
+    def _look_up(self, account: Account) -> tuple[str | None, list[Notice]]:
+        row = flavour(find_plan(account.plan).flavour)
+        try:
+            model, notice = resolve(self._call.model, self._settings.naming, row, self._engine.catalogue.known(account))
+        except NotFound as error:
+            self._refusal = error
+            return None, []
+        notices = [notice] if notice else []
+        vision = self._settings.vision_model
+        if vision and facts_of(model).sees is False and has_images(self._call.body["messages"]):
+            notices.append(Notice("translated", "model", f"'{model}' takes no images; '{vision}' answers"))
+            model = vision
+        return model, notices
