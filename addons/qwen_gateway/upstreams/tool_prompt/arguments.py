@@ -1,0 +1,143 @@
+"""Arguments as the client gets them: JSON that conforms to the tool's schema, mended where a model broke it.
+
+jsonschema and json-repair are imported when the first call of an answer needs them.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qwen_gateway.codec.json import BadJSON, dumps, loads
+from qwen_gateway.upstreams.tool_prompt.coercion import Coercion
+from qwen_gateway.upstreams.tool_prompt.tags import value_of
+from qwen_gateway.upstreams.tool_prompt.toolbox import Tool
+
+LARGEST_MENDED = 1_000_000
+"""Characters of broken JSON that are mended; more of it is taken as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Arguments, settled.
+
+    Attributes:
+        arguments: JSON text of an object; never anything else.
+        problem: why the tool will refuse them; None when they conform. One more question to the model may help.
+        mended: the model's own text was no JSON.
+    """
+
+    arguments: str
+    problem: str | None = None
+    mended: bool = False
+
+
+def settle_json(tool: Tool | None, given: Any, *, mended: bool = False) -> Settled:
+    """Arguments that came as a JSON value, or as the text of one."""
+    if isinstance(given, str):
+        try:
+            given = loads(given) if given.strip() else {}
+        except BadJSON:
+            given, well = mend(given)
+            mended = True
+            if not well:
+                return Settled("{}", "the arguments are no JSON", mended=True)
+    if tool is None:
+        return Settled(dumps(given if isinstance(given, dict) else {}).decode(), "there is no such tool", mended)
+    made = Coercion(tool.schema).apply({} if given is None else given, {"type": "object", **tool.schema})
+    if not isinstance(made, dict):
+        made = _lone(tool, made)
+    return _checked(tool, made, mended)
+
+
+def settle_tags(tool: Tool | None, pairs: list[tuple[str, str]]) -> Settled:
+    """Arguments that came as text between tags."""
+    if tool is None:
+        return Settled(dumps(dict(pairs)).decode(), "there is no such tool")
+    coercion = Coercion(tool.schema, worded=True)
+    flat = coercion.flat(tool.schema)
+    properties = flat.get("properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    made: dict[str, Any] = {}
+    for name, text in pairs:
+        value = value_of(text, properties.get(name), coercion)
+        if name in made and isinstance(made[name], list):
+            made[name] = [*made[name], *(value if isinstance(value, list) else [value])]
+        elif sum(one == name for one, _ in pairs) > 1 and coercion.flat(properties.get(name)).get("type") == "array":
+            made[name] = value if isinstance(value, list) else [value]
+        else:
+            made[name] = value
+    return _checked(tool, coercion.apply(made, {"type": "object", **flat}), mended=False)
+
+
+def mend(text: str) -> tuple[Any, bool]:
+    """The value that broken JSON was meant to be, and whether there is one."""
+    if len(text) > LARGEST_MENDED:
+        return None, False
+    for changed in (text.strip().strip("`").strip(), _python(text)):
+        try:
+            return loads(changed), True
+        except BadJSON:
+            continue
+    from json_repair import repair_json  # noqa: PLC0415 - most calls need no mending
+
+    try:
+        made = repair_json(text, return_objects=True, skip_json_loads=True)
+        dumps(made)
+    except Exception:  # a parser of broken text may break on any of it
+        return None, False
+    return made, made not in ("", None)
+
+
+_LITERALS = re.compile(r'"(?:[^"\\]|\\[\s\S])*"|\b(?:True|False|None)\b|[\n\r\t]|,(?=\s*[}\]])')
+
+_ESCAPE = re.compile(r"\\(?:(u[0-9a-fA-F]{4}|[\"\\/bfnrt])|)")
+
+
+def _python(text: str) -> str:
+    """Python's literals and stray commas as JSON has them, and strings with their line ends and backslashes escaped."""
+    words = {"True": "true", "False": "false", "None": "null", ",": ""}
+
+    def change(found: re.Match[str]) -> str:
+        said = found[0]
+        if said[0] == '"':
+            said = _ESCAPE.sub(lambda one: one[0] if one[1] else "\\" + one[0], said)
+            return said.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+        return words.get(said, said)
+
+    return _LITERALS.sub(change, text)
+
+
+def _lone(tool: Tool, value: Any) -> Any:
+    """A bare value as the one argument that the tool needs or has."""
+    names = list(tool.required) or list(tool.properties)
+    if len(names) != 1 or value is None:
+        return {}
+    return Coercion(tool.schema).apply({names[0]: value}, {"type": "object", **tool.schema})
+
+
+def _checked(tool: Tool, value: Any, mended: bool) -> Settled:
+    value = value if isinstance(value, dict) else {}
+    problem = complaint(tool, value)
+    try:
+        return Settled(dumps(value).decode(), problem, mended)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return Settled("{}", "the arguments are no JSON", mended)
+
+
+def complaint(tool: Tool, value: Any) -> str | None:
+    """What the schema finds wrong; None when nothing, or when the schema itself is wrong."""
+    if not tool.schema:
+        return None
+    from jsonschema.exceptions import best_match  # noqa: PLC0415 - 0.1 s that a start without tools need not spend
+    from jsonschema.validators import validator_for  # noqa: PLC0415
+
+    try:
+        kind = validator_for(tool.schema)
+        worst = best_match(kind(tool.schema).iter_errors(value))
+    except Exception:  # the client's schema may be anything
+        return None
+    if worst is None:
+        return None
+    place = ".".join(str(part) for part in worst.absolute_path)
+    return f"{place + ': ' if place else ''}{worst.message[:300]}"
