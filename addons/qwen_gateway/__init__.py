@@ -13,6 +13,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.bookkeeping import Bookkeeping
     from qwen_gateway.cockpit import Cockpit
     from qwen_gateway.door import Door
+    from qwen_gateway.drain import Drain
     from qwen_gateway.engine.engine import Engine
     from qwen_gateway.estimates import Estimates
     from qwen_gateway.gateway import Gateway
@@ -26,6 +27,7 @@ def default_addons() -> Sequence[object]:
     legs = Legs()
     return [
         Host(),
+        Drain(engine, legs),  # first: it holds back everyone's `done` until the calls have ended
         Accounts(engine),
         Estimates(engine),
         Bookkeeping(engine),

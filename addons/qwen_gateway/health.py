@@ -21,13 +21,13 @@ class Health:
     def request(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error or flow.metadata.get(flows.SURFACE) != "health":
             return
-        ready = self._engine.pool.usable()
+        ready = self._engine.pool.usable() and not self._engine.leaving
         if route(flow.request.path).argument == "live":
             local.answer(flow, {"status": "ok"})
             return
         recovery = self._engine.pool.next_recovery()
         answer = {
-            "status": "ok" if ready else "unavailable",
+            "status": "ok" if ready else "stopping" if self._engine.leaving else "unavailable",
             "ready": ready,
             "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
             "uptime": round(time.monotonic() - self._started, 1),

@@ -22,3 +22,8 @@ class QwenAttemptHook(hooks.Hook):
     flow: http.HTTPFlow
     exchange: Exchange
     attempt: Attempt
+
+
+@dataclass
+class QwenFlushHook(hooks.Hook):
+    """The last call has ended and the process is about to: what an observer holds must be written now. Awaited."""

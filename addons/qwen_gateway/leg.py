@@ -286,6 +286,11 @@ class Legs:
             if child is not None and not isinstance(child, Leg | Courier):
                 owner.connections[server] = Courier(child, self._hidden)  # type: ignore[assignment]
 
+    def layers(self) -> Iterator[HttpLayer]:
+        """Every HTTP layer of the connections that are there."""
+        for found in list(self._layers.values()):
+            yield from found
+
     def _layer_of(self, flow: http.HTTPFlow) -> HttpLayer:
         for candidate in self._layers.get(flow.client_conn, ()):
             for stream in candidate.streams.values():

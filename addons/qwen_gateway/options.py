@@ -101,6 +101,11 @@ OPTIONS = (
     Option("qwen_keep_alive", int, 15, "Seconds of silence after which a stream gets a comment."),
     Option("qwen_wait", int, 8, "Seconds that a call waits for an account that recovers soon."),
     Option(
+        "qwen_drain", int, 25,
+        "Seconds that running calls have to finish when the gateway is told to stop.",
+        "QWEN_DRAIN", int,
+    ),
+    Option(
         "qwen_quota_day_offset", int, 0,
         "Hours by which the midnight that ends a day's quota is ahead of UTC (Beijing: 8).",
     ),
@@ -149,6 +154,7 @@ class Settings:
     body_limit: int
     connect_timeout: float
     limits: Limits
+    drain: float
     allowed_hosts: frozenset[str]
     cors_origins: frozenset[str]
     keys_file: Path | None
@@ -204,7 +210,7 @@ def read(options: OptManager) -> Settings:
         at_least(f"qwen_{name}_timeout", getattr(get, f"qwen_{name}_timeout"), 1)
     for name in ("qwen_attempts", "qwen_hold", "qwen_keep_alive"):
         at_least(name, getattr(get, name), 1)
-    for name in ("qwen_wait", "qwen_models_cache"):
+    for name in ("qwen_wait", "qwen_models_cache", "qwen_drain"):
         at_least(name, getattr(get, name), 0)
     if not -24 < get.qwen_quota_day_offset < 24:
         raise exceptions.OptionsError(f"qwen_quota_day_offset is {get.qwen_quota_day_offset}; it is hours, -23 to 23.")
@@ -237,6 +243,7 @@ def read(options: OptManager) -> Settings:
             wait=get.qwen_wait,
             day=day_zone(get.qwen_quota_day_offset),
         ),
+        drain=float(get.qwen_drain),
         allowed_hosts=frozenset(host.lower() for host in get.qwen_allowed_hosts),
         cors_origins=frozenset(origin.lower().rstrip("/") for origin in get.qwen_cors_origins),
         keys_file=Path(get.qwen_keys_file).expanduser() if get.qwen_keys_file else None,

@@ -40,6 +40,9 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
 INTERCEPTED: frozenset[Surface] = frozenset({"chat", "responses", "embeddings", "models", "model"})
 """Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
 
+CALLS: frozenset[Surface] = INTERCEPTED - {"models", "model"}
+"""Surfaces whose calls an upstream answers; a gateway that is about to end takes no new ones."""
+
 ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin"})
 """Surfaces for the operator alone."""
 

@@ -68,7 +68,7 @@ class Mitm:
         self.confdir = folder / "mitmproxy"
         self.dump_file = folder / "flows.mitm"
         self._log_file = folder / "log.txt"
-        self.options = {"confdir": self.confdir, **(options or {})}
+        self.options = {"confdir": self.confdir, "qwen_drain": 5, **(options or {})}
         self._environ = dict(environ or {})
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
@@ -131,6 +131,18 @@ class Mitm:
             raise
         finally:
             self._process = None
+
+    def tell(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def ended(self, seconds: float) -> int:
+        """Its exit code, once it has ended by itself."""
+        assert self._process is not None
+        code = self._process.wait(seconds)
+        self._process = None
+        return code
 
     @property
     def running(self) -> bool:

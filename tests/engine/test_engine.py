@@ -9,6 +9,7 @@ import pytest
 
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import TransportFault
+from qwen_gateway.openai.errors import OpenAIError
 from tests.engine.fakes import (
     BAD,
     END,
@@ -378,3 +379,47 @@ async def test_settings_may_change_while_calls_run() -> None:
     assert (engine.transport, engine.catalogue) == (first, lists)
     assert engine.pool.strategy == "sticky"
     await engine.aclose()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_gateway_that_stops_tells_those_who_wait(stream: bool) -> None:
+    gateway = Gateway(Upstream(Script([*STREAM[:2], SILENT])), "a")
+    client = Client()
+    task = asyncio.create_task(gateway.ask(client, stream=stream))
+    while not gateway.upstream.answers or (stream and b"Hel" not in client.body):
+        await asyncio.sleep(0)
+
+    gateway.engine.stop(OpenAIError("The gateway stops.", status=503, code="shutting_down"))
+    served = await task
+
+    assert (served.exchange.outcome, served.ended, served.client.ended) == ("failed", 1, 1)
+    assert served.client.error["code"] == "shutting_down"
+    assert served.client.status == (200 if stream else 503)
+    assert gateway.upstream.answers[0].closed == 1
+    assert gateway.engine.running == {}
+    assert set(gateway.states().values()) == {"healthy"}
+
+
+async def test_a_gateway_that_stopped_asks_nobody() -> None:
+    gateway = Gateway(Upstream(OK), "a")
+
+    gateway.engine.stop(OpenAIError("The gateway stops.", status=503, code="shutting_down"))
+    served = await gateway.ask()
+
+    assert (served.client.status, served.client.error["code"]) == (503, "shutting_down")
+    assert gateway.upstream.sent == []
+
+
+async def test_a_client_that_leaves_a_gateway_that_stops_is_no_failure() -> None:
+    gateway = Gateway(Upstream(Script([*STREAM[:2], SILENT])), "a")
+    task = asyncio.create_task(gateway.ask())
+    while not gateway.engine.running:
+        await asyncio.sleep(0)
+    (exchange,) = gateway.engine.running
+
+    exchange.end("cancelled")  # as the flow's `error` hook does
+    gateway.engine.stop(OpenAIError("The gateway stops.", status=503))
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert exchange.outcome == "cancelled"

@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 class Engine:
     """Everything between a parsed call and its answer. Needs no event loop yet; `configure` may be repeated.
 
+    Attributes:
+        running: the exchanges that are being served, each with its task.
+        leaving: the process is about to end and takes no new calls (`drain.py`).
+
     Args:
         transport: the way to the upstreams until `configure` chooses one.
         clock: seconds since the epoch.
@@ -55,6 +59,9 @@ class Engine:
         self._kept: float | None = None
         self._retired: list[Transport] = []
         self._renewal: Renewal | None = None
+        self.leaving = False
+        self.running: dict[Exchange, asyncio.Task[object]] = {}
+        self._last_word: OpenAIError | None = None
         self.attempts = self._make_attempts()
 
     def _make_attempts(self) -> Attempts:
@@ -134,7 +141,11 @@ class Engine:
             headers=headers or [],
             ended=ended,
         )
+        task = asyncio.current_task()
+        assert task is not None
+        self.running[exchange] = task
         try:
+            self._still_open()
             await self.attempts.run(exchange, encoder, delivery)
             await delivery.finish()
         except OpenAIError as error:
@@ -142,8 +153,10 @@ class Engine:
         except Broken as broken:
             await delivery.fail(error_of(broken.verdict, broken.fault))
         except asyncio.CancelledError:
-            exchange.end("cancelled")
-            raise
+            if self._last_word is None or exchange.outcome != "running":
+                exchange.end("cancelled")
+                raise
+            await delivery.fail(self._last_word)
         except Exception:
             logger.exception("exchange %s failed by a fault of the gateway's own", exchange.id)
             await delivery.fail(
@@ -153,7 +166,18 @@ class Engine:
                 )
             )
         finally:
+            del self.running[exchange]
             delivery.stop()
+
+    def _still_open(self) -> None:
+        if self._last_word is not None:
+            raise self._last_word
+
+    def stop(self, error: OpenAIError) -> None:
+        """End every exchange with this error, those still to come included."""
+        self._last_word = error
+        for task in list(self.running.values()):
+            task.cancel()
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
