@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import socket
 
 import pytest
 from mitmproxy import hooks
@@ -9,9 +10,10 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy import events
-from mitmproxy.proxy.layers.http import _http2
+from mitmproxy.proxy.layers.http import _http2, _http_h2
 from mitmproxy.proxy.layers.http._events import ResponseEndOfMessage
-from mitmproxy.proxy.server import ConnectionHandler
+from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.server import ConnectionIO, SimpleConnectionHandler
 from mitmproxy.test import taddons
 from mitmproxy.tools import main
 
@@ -124,8 +126,33 @@ def test_a_body_that_is_still_coming_is_no_call_yet(testing):
     assert exits.is_call(stream)
 
 
-def test_what_waits_to_be_sent_can_be_seen():
-    """The sockets' part is shown by `e2e/test_drain.py`, with a client that reads slowly."""
-    assert "stream_buffers" in inspect.getsource(_http2.BufferedH2Connection)
-    assert "h2_conn" in inspect.get_annotations(_http2.Http2Connection)
-    assert "transports" in inspect.get_annotations(ConnectionHandler)
+async def test_what_waits_in_a_socket_is_not_sent(testing):
+    live = Live(testing)
+    far, near = socket.socketpair()
+    far.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=near)
+    handler = SimpleConnectionHandler(reader, writer, testing.options, ProxyMode.parse("regular"), {})
+    handler.transports[live.handler.client] = ConnectionIO(writer=writer)
+    proxyserver = testing.master.addons.get("proxyserver")
+    with proxyserver.register_connection(live.handler.client.id, handler):
+        writer.write(b"x" * 4_000_000)
+        held = exits.unsent(live.layer)
+        async with asyncio.timeout(5):
+            while exits.unsent(live.layer):
+                await asyncio.get_running_loop().sock_recv(far, 1_000_000)
+    writer.close()
+    far.close()
+
+    assert 0 < held < 4_000_000
+    assert exits.unsent(live.layer) == 0  # of a client that is gone, too
+
+
+def test_what_waits_for_a_window_of_http2_is_not_sent(testing):
+    live = Live(testing)
+    layer = _http2.Http2Server(live.layer.context)
+    live.layer.connections[live.handler.client] = layer
+    assert exits.unsent(live.layer) == 0
+
+    layer.h2_conn.stream_buffers[1].append(_http_h2.SendH2Data(b"held", end_stream=False))
+
+    assert exits.unsent(live.layer) == 4
