@@ -50,6 +50,7 @@ class Exchange:
         request_body: the client's, unpacked, as it was parsed.
         id: ours; the client sees it as `x-request-id`.
         model: the upstream's model, once resolved.
+        caller: the ID of the key that the client showed; empty where none is needed.
         wanted_account: the account that the client asked for.
         home: the account that has the conversation.
         error: what the client was told, when it failed.
@@ -63,6 +64,7 @@ class Exchange:
     id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
     started: float = field(default_factory=time.time)
     model: str = ""
+    caller: str = ""
     wanted_account: str | None = None
     home: str | None = None
     account: str | None = None

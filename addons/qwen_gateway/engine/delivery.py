@@ -87,6 +87,8 @@ class Delivery:
         self._extra = headers
         self._ended = ended
         self._lock = asyncio.Lock()
+        self.pieces = 0
+        """Deltas of the answer so far."""
         self._begun = False
         self._over = False
         self._beats: set[asyncio.Task[None]] = set()
@@ -96,6 +98,7 @@ class Delivery:
 
     async def write(self, deltas: list[Delta]) -> None:
         """Show deltas; the first ones begin the answer."""
+        self.pieces += len(deltas)
         data = self.writer.write(deltas)
         if not data:
             return

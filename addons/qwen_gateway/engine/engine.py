@@ -15,6 +15,7 @@ from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
 from qwen_gateway.engine.delivery import Client, Delivery, Headers, Writer
+from qwen_gateway.engine.gate import Gate, admit
 from qwen_gateway.engine.httpx_transport import HttpxTransport
 from qwen_gateway.engine.judging import Renewal
 from qwen_gateway.engine.limits import Limits
@@ -62,6 +63,7 @@ class Engine:
         self.leaving = False
         self.running: dict[Exchange, asyncio.Task[object]] = {}
         self._last_word: OpenAIError | None = None
+        self.gate: Gate | None = None
         self.attempts = self._make_attempts()
 
     def _make_attempts(self) -> Attempts:
@@ -146,6 +148,8 @@ class Engine:
         self.running[exchange] = task
         try:
             self._still_open()
+            if self.gate is not None and exchange.caller:
+                encoder = await admit(self.gate, exchange, encoder, self.pool.accounts, self.estimator)
             await self.attempts.run(exchange, encoder, delivery)
             await delivery.finish()
         except OpenAIError as error:
@@ -168,6 +172,8 @@ class Engine:
         finally:
             del self.running[exchange]
             delivery.stop()
+            if self.gate is not None and exchange.caller:
+                self.gate.leave(exchange, delivery.writer.usage, delivery.pieces)
 
     def _still_open(self) -> None:
         if self._last_word is not None:

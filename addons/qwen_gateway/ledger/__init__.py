@@ -30,8 +30,8 @@ from qwen_gateway.ledger.ledger import Ledger, LedgerSettings
 __all__ = ["Ledger", "LedgerError", "LedgerSettings"]
 
 LATER = (
-    "accounts", "chats", "conversations", "database", "exchanges", "gateways", "keys", "locks", "metadata", "objects",
-    "retention", "schema", "windows",
+    "accounts", "chats", "conversations", "database", "exchanges", "gateways", "keys", "leases", "locks", "metadata",
+    "objects", "retention", "schema", "windows",
 )  # fmt: skip
 """Modules that import SQLAlchemy; loaded by the thread that first looks into them."""
 
