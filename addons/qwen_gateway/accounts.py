@@ -47,6 +47,7 @@ class Accounts:
         self._engine = engine
         self._refresher: Renewals | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._captures: dict[str, int] = {}
         self._seen: Snapshot = frozenset()
         self._told: set[str] = set()
         self._dead: dict[str, Token | str] = {}  # logins that are refused, and the token that was
@@ -139,6 +140,7 @@ class Accounts:
     def _restore(self) -> None:
         """Tell of logins that are refused, and give them another chance when their file has another token."""
         refused = {state.account: state for state in self._engine.pool.states() if state.status == "needs-login"}
+        self._welcome_captures()
         for account in self._engine.pool.accounts:
             credentials, name = account.credentials, account.name
             if not isinstance(credentials, OAuthCredentials | WebCredentials) or name not in refused:
@@ -149,8 +151,19 @@ class Accounts:
                 verdict = VERDICTS.get(state.cause)
                 logger.warning("account '%s': %s. %s", name, state.reason, verdict.advice if verdict else "")
             elif credentials.token != self._dead[name]:
-                self._engine.pool.reset(name)
+                self._engine.reset(name)
                 logger.info("account '%s' has a new login and is used again", name)
+
+    def _welcome_captures(self) -> None:
+        """A session that its owner captured anew begins anew: that is what a challenge asks for."""
+        for account in self._engine.pool.accounts:
+            if not isinstance(account.credentials, WebCredentials):
+                continue
+            captures = account.credentials.captures
+            if captures != self._captures.setdefault(account.name, captures):
+                self._captures[account.name] = captures
+                self._engine.reset(account.name)
+                logger.info("account '%s' has a session that was captured anew, and is used again", account.name)
 
     def _warn(self, message: str) -> None:
         """Once: files are read often."""

@@ -12,6 +12,7 @@ from mitmproxy import command, exceptions, http
 from qwen_auth.account import Account
 from qwen_auth.oauth import OAuthCredentials, closed_tier
 from qwen_auth.pool import State
+from qwen_auth.web.accounts import expiry_of
 from qwen_gateway import flows, local
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.local import moment
@@ -34,7 +35,7 @@ class Cockpit:
     @command.command("qwen.account.reset")  # type: ignore[untyped-decorator]
     def reset(self, name: str) -> str:
         """Forget what is held against an account, a disabling included."""
-        self._engine.pool.reset(self._known(name))
+        self._engine.reset(self._known(name))
         return f"{name} is healthy"
 
     @command.command("qwen.account.disable")  # type: ignore[untyped-decorator]
@@ -101,7 +102,7 @@ def described(account: Account, states: list[State], *, serving: bool) -> dict[s
         "serving": serving,
         **held_against(whole),
         "models": [{"model": state.model, **held_against(state)} for state in states if state.model],
-        "expires": moment(login.token.expires_at) if login else None,
+        "expires": moment(expiry_of(account)),
         "notice": closed_tier(account.endpoint) if login else None,
     }
 

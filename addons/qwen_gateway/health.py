@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from mitmproxy import http
 
+from qwen_auth.web.accounts import expiry_of
 from qwen_gateway import flows, local
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.router import route
@@ -26,6 +27,7 @@ class Health:
             local.answer(flow, {"status": "ok"})
             return
         recovery = self._engine.pool.next_recovery()
+        expiries = {account.name: expiry_of(account) for account in self._engine.pool.accounts}
         answer = {
             "status": "ok" if ready else "stopping" if self._engine.leaving else "unavailable",
             "ready": ready,
@@ -35,7 +37,8 @@ class Health:
             "checks": {
                 "accounts": [
                     {"name": state.account, "model": state.model or None, "status": state.status,
-                     "until": local.moment(state.until), "cause": state.cause or None}
+                     "until": local.moment(state.until), "cause": state.cause or None,
+                     "expires": local.moment(expiries.get(state.account))}
                     for state in self._engine.pool.states()
                 ],
             },

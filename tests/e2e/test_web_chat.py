@@ -10,7 +10,7 @@ import pytest
 from qwen_auth.web.file import Kept, SessionFile
 from qwen_auth.web.session import Session, parse_cookies
 from qwen_gateway.simulator import Simulator
-from tests.e2e.asking import HI, ask, body, error, events, notices, openai
+from tests.e2e.asking import HI, ask, body, error, events, http, notices, openai
 from tests.e2e.conftest import Starter
 from tests.e2e.mitm import Mitm, wait_until
 
@@ -235,3 +235,33 @@ def test_a_guest_has_chats_too(starter: Starter, sim: Simulator) -> None:
 def guest_environment(sim: Simulator) -> dict[str, str]:
     headers = sim.web.visitors.browser(guest="visitor")
     return {"QWEN_TOKEN": headers["bx-umidtoken"], "QWEN_COOKIES": headers["cookie"], "QWEN_WEB_URL": sim.url("web")}
+
+
+def test_the_site_s_own_models_are_listed_with_what_they_can_do(web: Mitm, sim: Simulator) -> None:
+    with http(web) as client:
+        listed = {model["id"]: model for model in client.get("/v1/models").json()["data"]}
+        one = client.get("/v1/models/qwen3.8-max").json()
+        again = client.get("/v1/models").json()
+
+    assert listed["qwen3.7-plus"]["capabilities"]["vision"] is True
+    assert listed["qwen3.5-omni-plus"]["context_length"] == 262_144
+    assert one["max_completion_tokens"] == 131_072
+    assert one["created"] == 1_787_000_000
+    assert "gpt-4o" in {model["id"] for model in again["data"]}
+    assert sum(received.path.startswith("/api/v2/models") for received in sim.log) <= 1  # cached for an hour
+
+
+def test_a_model_that_the_site_has_not_is_answered_by_its_usual_one(web: Mitm, sim: Simulator) -> None:
+    with http(web) as client:
+        client.get("/v1/models")
+
+    answer = ask(web, model="qwen-turbo-search")
+
+    assert turns(sim)[-1].json["model"] == "qwen3.7-plus"
+    assert "defaulted=model" in notices(answer)
+
+
+def test_an_error_behind_text_is_retried_for_a_client_that_has_seen_nothing(web: Mitm, sim: Simulator) -> None:
+    sim.script([{"fault": "web-error;after=2", "path": "/chat/completions"}])
+
+    assert ask(web, **body()).status_code == 200

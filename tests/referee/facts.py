@@ -21,6 +21,14 @@ EXTENSIONS: dict[str, dict[str, Node]] = {
         "annotations": {"type": "array"},
         "audio": {"type": "object"},
     },
+    # What upstreams tell of their models, by the names that OpenRouter and vLLM use (docs/reference/endpoints.md).
+    "Model": {
+        "context_length": {"type": "integer"},
+        "max_model_len": {"type": "integer"},
+        "max_completion_tokens": {"type": "integer"},
+        "capabilities": {"type": "object"},
+        "modalities": {"type": "array"},
+    },
 }
 
 # Values that OpenAI sends although its description does not list them. Codex decides by these codes

@@ -331,7 +331,7 @@ class Attempts:
         attempt.ended = self._clock()
         verdict, fault = await self.judge(fault, account, encoded, token, renewed=renewed)
         if verdict.name == "challenge":
-            self._challenged(account)
+            fault.retry_after = self._challenged(account) or fault.retry_after
         else:
             self.breaker.left(egress_of(account))
         return verdict, fault
@@ -341,17 +341,18 @@ class Attempts:
         self.pool.succeeded(account.name, encoded.model)
         self.breaker.passed(egress_of(account))
 
-    def _challenged(self, account: Account) -> None:
-        """Where challenges have become too many, every account that goes the same way rests (upstream.md 3.11)."""
+    def _challenged(self, account: Account) -> float:
+        """After three challenges every account that goes the same way rests (upstream.md 3.11), for so many seconds."""
         egress = egress_of(account)
         pause = self.breaker.challenged(egress)
         if not pause:
-            return
+            return 0.0
         rest = rest_of(VERDICTS["challenge"], Fault(0, "", PAUSED, pause, "breaker"), self._clock())
         for other in self.pool.accounts:
             if other is not account and egress_of(other) == egress:
                 self.pool.failed(other.name, "", rest)
         logger.warning("%s, for %.0f s: %s", PAUSED, pause, VERDICTS["challenge"].advice)
+        return pause
 
     def _release(self, account: Account, encoder: Encoder) -> None:
         """The account was picked but not used."""

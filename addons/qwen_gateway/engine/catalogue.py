@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qwen_auth.account import Account
+from qwen_auth.web.credentials import WebCredentials
 from qwen_gateway.codec.json import BadJSON, loads
-from qwen_gateway.engine.transport import Transport, TransportFault
+from qwen_gateway.engine.errands import errand
+from qwen_gateway.engine.transport import Transport
 from qwen_gateway.upstreams.chat_chunks import count
 from qwen_gateway.upstreams.flavours import flavour
 from qwen_gateway.upstreams.models import chats
+from qwen_gateway.upstreams.steps import Reply, Request
+from qwen_gateway.upstreams.web.headers import page_headers
 
 LIST_LIMIT = 4 * 1024 * 1024
 """Bytes of a list that are read. OpenRouter's has about half a megabyte."""
@@ -111,28 +115,28 @@ class Catalogue:
             self._failed[account.name] = self._clock() + RETRY
 
     async def _fetch(self, account: Account) -> list[Listed] | None:
-        headers = {"accept": "application/json"}
-        account.credentials.apply(headers)
-        try:
-            async with asyncio.timeout(self._timeout):
-                answer = await self._transport.send("GET", account.endpoint + "/models", headers, b"", account.proxy)
-                try:
-                    if answer.status != 200:
-                        return None
-                    body = b""
-                    async for chunk in answer.chunks():
-                        body += chunk
-                        if len(body) > LIST_LIMIT:
-                            return None
-                finally:
-                    await answer.aclose()
-            payload = loads(body)
-        except (TransportFault, TimeoutError, BadJSON):
-            return None
-        rows = payload.get("data") if isinstance(payload, dict) else None
-        if not isinstance(rows, list):
-            return None
-        return [found for row in rows if isinstance(row, dict) and (found := listed(row))]
+        row = flavour(account.flavour)
+        headers = page_headers(account.endpoint) if account.kind == "web" else {"accept": "application/json"}
+        for path in row.lists:
+            reply = await errand(self._transport, account, Request("GET", path, headers), self._timeout)
+            if isinstance(reply, Reply) and reply.status == 200 and (rows := _rows(reply.body)) is not None:
+                read = listed_on_site if account.kind == "web" else listed
+                guest = isinstance(account.credentials, WebCredentials) and account.credentials.guest
+                found = [model for each in rows if isinstance(each, dict) and (model := read(each))]
+                return [model for model in found if model.extras.pop(GUESTS, True) or not guest]
+        return None
+
+
+def _rows(body: bytes) -> list[Any] | None:
+    """The rows of a list: under `data`, or one level deeper (upstream.md 3.3)."""
+    try:
+        payload = loads(body)
+    except BadJSON:
+        return None
+    rows = payload.get("data") if isinstance(payload, dict) else None
+    if isinstance(rows, dict):
+        rows = rows.get("data")
+    return rows if isinstance(rows, list) else None
 
 
 def written(names: Iterable[str]) -> list[Listed]:
@@ -153,3 +157,31 @@ def listed(row: dict[str, Any]) -> Listed | None:
         owner if isinstance(owner, str) and owner else "qwen",
         extras,
     )
+
+
+GUESTS = "is_visitor_active"
+
+
+def listed_on_site(row: dict[str, Any]) -> Listed | None:
+    """One row of chat.qwen.ai's list (upstream.md 3.10), with what the model can; None for what does not chat."""
+    model = listed(row)
+    info = row.get("info")
+    info = info if isinstance(info, dict) else {}
+    meta = info.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    types = meta.get("chat_type")
+    if model is None or info.get("is_active") is False or (isinstance(types, list) and "t2t" not in types):
+        return None
+    extras: dict[str, Any] = {
+        ours: meta[theirs]
+        for ours, theirs, kind in (
+            ("context_length", "max_context_length", int),
+            ("max_completion_tokens", "max_generation_length", int),
+            ("capabilities", "capabilities", dict),
+            ("modalities", "modality", list),
+        )
+        if isinstance(meta.get(theirs), kind)
+    }
+    if info.get(GUESTS) is False:
+        extras[GUESTS] = False
+    return Listed(model.id, count(info.get("created_at")) or model.created, model.owner, extras)

@@ -9,7 +9,7 @@ from qwen_auth.account import Account
 from qwen_auth.pool import Pool, Strategy
 from qwen_auth.spent import Spent
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
-from qwen_gateway.engine.attempts import Attempts, Broken, Encoder
+from qwen_gateway.engine.attempts import Attempts, Broken, Encoder, egress_of
 from qwen_gateway.engine.breaker import Breaker
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.catalogue import Catalogue
@@ -111,6 +111,13 @@ class Engine:
     def use(self, accounts: list[Account]) -> None:
         """Take a new list of accounts."""
         self.pool.replace(accounts)
+
+    def reset(self, name: str) -> None:
+        """Forget what is held against an account, and the challenges on its way."""
+        self.pool.reset(name)
+        for account in self.pool.accounts:
+            if account.name == name:
+                self._breaker.passed(egress_of(account))
 
     def renew_with(self, renewal: Renewal) -> None:
         """Whom to ask for fresh tokens of logins."""

@@ -52,6 +52,7 @@ class Flavour:
         default_model: used for names that say nothing here; None = the first of the host's own list.
         models: all that there are, where the host gives no list.
         lists: where the host's own list of models is; the first that answers counts.
+        suffixes: endings of a model's name ask for more than the model (3.7); what is not on the list is not there.
         thoughts_in_text: thinking may come as `<think>` in the text (4.13 vLLM without a parser).
         embeds: has `/embeddings`.
     """
@@ -71,6 +72,7 @@ class Flavour:
     default_model: str | None = None
     models: tuple[str, ...] = ()
     lists: tuple[str, ...] = ("/models",)
+    suffixes: bool = False
     thoughts_in_text: bool = False
     embeds: bool = True
 
@@ -126,6 +128,7 @@ FLAVOURS = {
             default_model="qwen3.7-plus",
             lists=("/api/v2/models/", "/api/models"),
             embeds=False,
+            suffixes=True,
         ),
         Flavour(
             "vllm",

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from qwen_gateway.openai.errors import NotFound
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.upstreams.flavours import Flavour
+from qwen_gateway.upstreams.web.names import split
 
 OWN_NAMES = re.compile(
     r"(?:[\w.-]+/)?(?:qwen|qwq|qvq|qvl|tongyi|deepseek|glm|kimi|minimax|coder-model|vision-model|text-embedding-v\d"
@@ -100,6 +101,8 @@ def resolve(name: str, naming: Naming, flavour: Flavour, known: Collection[str] 
 
 def _own(name: str, flavour: Flavour, known: Collection[str] | None) -> str | None:
     """The name as the host writes it, when it is one of its own."""
+    if flavour.suffixes:
+        return name if (split(name, known)[0] in known if known else OWN_NAMES.match(name)) else None
     if known:
         folded = name.casefold()
         for candidate in known:

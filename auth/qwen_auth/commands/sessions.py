@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from urllib.parse import urlsplit
 
 from qwen_auth.account import Account, check_base_url, check_proxy
@@ -53,7 +54,7 @@ def add_session(
     with file.lock():
         old = file.read() if file.stamp() is not None else None
         proxy = check_proxy(proxy) if proxy else old.proxy if old else None
-        file.write(Kept(url, session, proxy, models or (old.models if old else None)))
+        file.write(Kept(url, session, proxy, models or (old.models if old else None), captured=time.time()))
     expiry = moment_of(session.jwt, "exp")
     if as_json:
         emit(

@@ -19,7 +19,7 @@ class WebCredentials:
     """One session in one file. Answers change its cookies, the renewer its token; everyone else applies it.
 
     `problem` says in words why its owner has to capture it again, or None. Until it expires, the token serves in spite
-    of it. `unsaved`: memory is ahead of the file.
+    of it. `unsaved`: memory is ahead of the file. `captures`: how often its owner captured it anew meanwhile.
     """
 
     def __init__(self, file: SessionFile, kept: Kept, stamp: Stamp | None, *, clock: Clock | None = None) -> None:
@@ -28,6 +28,7 @@ class WebCredentials:
         self.stamp = stamp
         self.problem: str | None = None
         self.unsaved = False
+        self.captures = 0
         self._clock = clock or Clock()
 
     @property
@@ -93,6 +94,7 @@ class WebCredentials:
         if kept is None:
             self.problem = f"has no session any more ({self.file.path} is gone)"
         elif kept.session != self.session:
+            self.captures += kept.captured != self.kept.captured
             self.kept = kept
             self.problem = None
             self.unsaved = False

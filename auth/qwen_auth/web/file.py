@@ -4,10 +4,11 @@
 
     {"version": 1, "base_url": "https://chat.qwen.ai", "token": "eyJ…", "umidtoken": "T2gA…",
      "cookies": "token=eyJ…; cna=…", "headers": {"user-agent": "…", "bx-v": "2.5.37"},
-     "proxy": "http://proxy:3128", "models": ["qwen3.7-plus"], "origin": ""}
+     "proxy": "http://proxy:3128", "models": ["qwen3.7-plus"], "captured": 1790000000}
 
 Only `base_url` and a session are needed. `origin` marks a session that began in environment variables, so that newer
-variables win over what the file has of older ones. Fields that we do not know survive.
+variables win over what the file has of older ones; `captured` is when its owner last took it from a browser. Fields
+that we do not know survive.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Kept:
     proxy: str | None = None
     models: tuple[str, ...] | None = None
     origin: str = ""
+    captured: float = 0.0
     extra: tuple[tuple[str, Any], ...] = ()
 
     def to_json(self) -> bytes:
@@ -54,13 +56,16 @@ class Kept:
             ("proxy", self.proxy),
             ("models", self.models),
             ("origin", self.origin),
+            ("captured", self.captured),
         ):
             if value:
                 document[name] = value
         return orjson.dumps(document | dict(self.extra), option=orjson.OPT_INDENT_2) + b"\n"
 
 
-_FIELDS = frozenset({"version", "base_url", "token", "umidtoken", "cookies", "headers", "proxy", "models", "origin"})
+_FIELDS = frozenset(
+    {"version", "base_url", "token", "umidtoken", "cookies", "headers", "proxy", "models", "origin", "captured"}
+)
 
 
 class SessionFile:
@@ -167,13 +172,14 @@ def _parse(document: Mapping[str, Any]) -> Kept:
     )
     if session.guest and not session.umidtoken:
         raise ValueError("it has neither a token nor cookies with one")
-    proxy = _text(document, "proxy")
+    proxy, captured = _text(document, "proxy"), document.get("captured")
     return Kept(
         base_url=check_base_url(_text(document, "base_url")).rstrip("/"),
         session=session,
         proxy=check_proxy(proxy) if proxy else None,
         models=tuple(models) if models is not None else None,
         origin=_text(document, "origin"),
+        captured=captured if isinstance(captured, int | float) else 0.0,
         extra=tuple((name, value) for name, value in document.items() if name not in _FIELDS),
     )
 

@@ -26,7 +26,7 @@ def test_a_pasted_request_becomes_an_account_and_its_terms_are_said(run, tmp_pat
 
     assert done.exit_code == 0, done.output
     kept = json.loads((tmp_path / "home" / "web" / "me.json").read_text())
-    assert set(kept) == {"version", "base_url", "umidtoken", "cookies", "headers"}
+    assert set(kept) == {"version", "base_url", "umidtoken", "cookies", "headers", "captured"}
     assert "may be against the terms of chat.qwen.ai" in " ".join(done.stderr.split())
     assert "canary" not in done.output
     assert "private" not in (tmp_path / "home" / "web" / "me.json").read_text()
