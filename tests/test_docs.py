@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from qwen_gateway.openai.chat_request import ChatRequest
+from qwen_gateway.openai.completion_request import CompletionRequest
 from qwen_gateway.openai.embeddings_request import EmbeddingsRequest
 from qwen_gateway.openai.responses_request import ResponsesRequest
 from qwen_gateway.options import OPTIONS
@@ -67,9 +69,10 @@ def test_every_parameter_of_responses_has_a_row() -> None:
     assert listed == set(ResponsesRequest.__struct_fields__)
 
 
-def test_every_parameter_of_embeddings_has_a_row() -> None:
-    section = page("reference/parameters.md").split("# Parameters of embeddings")[1].split("\n# ")[0]
-    assert first_cells(section) == set(EmbeddingsRequest.__struct_fields__)
+@pytest.mark.parametrize(("surface", "shape"), [("embeddings", EmbeddingsRequest), ("completions", CompletionRequest)])
+def test_every_parameter_of_other_surfaces_has_a_row(surface: str, shape: type[Struct]) -> None:
+    section = page("reference/parameters.md").split(f"# Parameters of {surface}")[1].split("\n# ")[0]
+    assert first_cells(section) == set(shape.__struct_fields__)
 
 
 def test_every_path_of_the_router_is_listed() -> None:
@@ -77,7 +80,7 @@ def test_every_path_of_the_router_is_listed() -> None:
     for path in re.findall(r"`(?:POST|GET) (/\S+)`", text):
         concrete = path.replace("{id}", "qwen-plus")
         assert any(pattern.fullmatch(concrete) for pattern, _, _ in TABLE), path
-    for surface in ("chat/completions", "responses", "embeddings", "models", "models/{id}", "health"):
+    for surface in ("chat/completions", "responses", "completions", "embeddings", "models", "models/{id}", "health"):
         assert surface in text
 
 

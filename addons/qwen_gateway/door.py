@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 LATER = {
     "responses": "stored responses",
-    "completions": "legacy completions",
     "images": "images",
     "audio": "audio",
     "files": "files",
@@ -159,7 +158,10 @@ def check_route(found: Route, request: http.Request) -> None:
         first = parts[1] if parts[0] == "v1" and len(parts) > 1 else parts[0]
         what = LATER.get(first)
         said = f"This gateway does not serve {what} ({path[:80]})." if what else f"There is nothing at {path[:80]}."
-        raise NotFound(f"{said} It serves /v1/chat/completions, /v1/responses, /v1/embeddings, /v1/models and /health.")
+        raise NotFound(
+            f"{said} It serves /v1/chat/completions, /v1/responses, /v1/completions, /v1/embeddings, /v1/models and "
+            "/health."
+        )
     if asks_for_socket(found, request):
         raise OpenAIError(
             f"There is no WebSocket at {path[:80]}; send a POST and read the stream.",

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 Surface = Literal[
-    "chat", "responses", "embeddings", "models", "model", "health", "accounts", "account", "signin", "unknown"
+    "chat",
+    "responses",
+    "completions",
+    "embeddings",
+    "models",
+    "model",
+    "health",
+    "accounts",
+    "account",
+    "signin",
+    "unknown",
 ]
 
 
@@ -28,6 +38,7 @@ _PREFIX = r"(?:/openai)?(?:/v1)?"
 TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(rf"{_PREFIX}/chat/completions"), "chat", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/responses"), "responses", frozenset({"POST"})),
+    (re.compile(rf"{_PREFIX}/completions"), "completions", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/embeddings"), "embeddings", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/models"), "models", frozenset({"GET", "HEAD"})),
     (re.compile(rf"{_PREFIX}/models/(?P<argument>.+)"), "model", frozenset({"GET", "HEAD"})),
@@ -37,7 +48,7 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(r"/health(?:/(?P<argument>live|ready))?"), "health", frozenset({"GET", "HEAD"})),
 )
 
-INTERCEPTED: frozenset[Surface] = frozenset({"chat", "responses", "embeddings", "models", "model"})
+INTERCEPTED: frozenset[Surface] = frozenset({"chat", "responses", "completions", "embeddings", "models", "model"})
 """Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
 
 CALLS: frozenset[Surface] = INTERCEPTED - {"models", "model"}

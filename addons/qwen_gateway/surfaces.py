@@ -6,6 +6,7 @@ from typing import Any
 
 from qwen_gateway import router
 from qwen_gateway.encoders.chat import ChatEncoder
+from qwen_gateway.encoders.completions import CompletionEncoder
 from qwen_gateway.encoders.embeddings import EmbeddingsEncoder
 from qwen_gateway.engine.attempts import Encoder
 from qwen_gateway.engine.delivery import Writer
@@ -15,6 +16,8 @@ from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_request import ChatCall, call_of, parse_object
 from qwen_gateway.openai.chat_stream import ChatStream
+from qwen_gateway.openai.completion_answer import CompletionObject, CompletionStream
+from qwen_gateway.openai.completion_request import CompletionCall, parse_completion
 from qwen_gateway.openai.embeddings_object import EmbeddingsObject
 from qwen_gateway.openai.embeddings_request import EmbeddingsCall, parse_embeddings
 from qwen_gateway.openai.responses_object import ResponsesObject
@@ -60,6 +63,11 @@ def responses_writer(call: ResponsesCall, settings: Settings) -> Writer:
     return ResponsesStream(call, dress, SEAL) if call.stream else ResponsesObject(call, dress, SEAL)
 
 
+def completion_writer(call: CompletionCall, _: Settings) -> Writer:
+    """Chunks or one object, as the call asks."""
+    return CompletionStream(call) if call.stream else CompletionObject(call)
+
+
 def embeddings_writer(call: EmbeddingsCall, _: Settings) -> Writer:
     """One object."""
     return EmbeddingsObject(call)
@@ -70,6 +78,7 @@ SURFACES: Mapping[str, Surface] = {
     for row in (
         Surface("chat", parse_chat, ChatEncoder, chat_writer),
         Surface("responses", lambda data: parse_responses(data, SEAL), ChatEncoder, responses_writer),
+        Surface("completions", parse_completion, CompletionEncoder, completion_writer),
         Surface("embeddings", parse_embeddings, EmbeddingsEncoder, embeddings_writer),
     )
 }

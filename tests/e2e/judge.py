@@ -58,6 +58,8 @@ class Judge:
         if content_type.startswith("text/event-stream"):
             if path.endswith("/responses"):
                 self._events(body, complete=complete)
+            elif "/chat/" not in path and path.endswith("/completions"):
+                self._texts(body, complete=complete)
             else:
                 self._stream(body, asked, complete=complete)
         elif complete:
@@ -108,6 +110,21 @@ class Judge:
             return
         for event in events:
             self._add("stream", referee.check(event, "error" if "error" in event else "chat.completion.chunk"))
+
+    def _texts(self, body: bytes, *, complete: bool) -> None:
+        """A stream of legacy completions: each choice ends once, and nothing of it comes after."""
+        body = body if complete else body[: body.rfind(b"\n\n") + 2]
+        failed = b'data: {"error"' in body
+        ended: set[int] = set()
+        for event in referee.read_sse(body, done=complete and not failed):
+            self._add(
+                "stream", referee.check(event.json, "error" if "error" in event.json else "text_completion.chunk")
+            )
+            for choice in event.json.get("choices", ()):
+                if choice["index"] in ended:
+                    self._add("stream", [f"choice {choice['index']} goes on after its end"])
+                if choice["finish_reason"]:
+                    ended.add(choice["index"])
 
     def _add(self, where: str, complaints: list[str]) -> None:
         self.complaints += [f"{where}: {complaint}" for complaint in complaints]

@@ -9,7 +9,7 @@ from qwen_auth.web.credentials import WebCredentials
 from qwen_gateway.engine.attempts import Ask
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.openai.chat_request import ChatCall
-from qwen_gateway.openai.errors import BadRequest, NotFound
+from qwen_gateway.openai.errors import BadRequest, NotFound, OpenAIError
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.options import Settings
 from qwen_gateway.upstreams.facts import facts_of
@@ -47,15 +47,19 @@ class ChatEncoder:
             if flavour(find_plan(account.plan).flavour).default_model is None:
                 await self._engine.catalogue.prepare(account)
         if pool.accounts and not any(self.model_of(account) is not None for account in pool.accounts):
-            assert self._refusal is not None
-            raise self._refusal
+            raise self._nobody()
+
+    def _nobody(self) -> OpenAIError:
+        """Why no account has a model for the call."""
+        assert self._refusal is not None
+        return self._refusal
 
     def model_of(self, account: Account) -> str | None:
         return self._resolve(account)[0]
 
     def encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
         try:
-            encoded = self._encode(account, ceilings)
+            encoded = self._encode(account, ceilings, ask)
         except BadRequest as error:
             error.param = error.param and self._call.client_name(error.param)
             raise
@@ -64,11 +68,11 @@ class ChatEncoder:
                 encoded.notices[number] = replace(notice, param=param)
         return encoded
 
-    def _encode(self, account: Account, ceilings: Mapping[str, int]) -> Encoded:
+    def _encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
         model, notices = self._resolve(account)
         assert model is not None
         encoded = ENCODERS[account.kind](
-            self._call,
+            self._call_for(account, ask),
             model,
             flavour(find_plan(account.plan).flavour),
             policy=self._settings.policy,
@@ -77,8 +81,14 @@ class ChatEncoder:
         )
         encoded.notices[:0] = [*notices, *self._call.notices]
         if self._call.choices > 1:
-            encoded.notices.append(Notice("emulated", "n", f"{self._call.choices} calls are made at once"))
+            encoded.notices.append(Notice("emulated", "n", f"{self.asks} calls are made at once"))
         return encoded
+
+    def _call_for(self, account: Account, ask: Ask) -> ChatCall:
+        """The chat call that is to be encoded for this account."""
+        if not ask.added:
+            return self._call
+        return replace(self._call, body={**self._call.body, "messages": [*self._call.body["messages"], *ask.added]})
 
     def _situation(self, account: Account) -> Situation:
         credentials = account.credentials

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Choice, NoAccount, Pool
@@ -50,9 +50,11 @@ class Ask:
 
     Attributes:
         number: which of them: a choice, or a batch of inputs.
+        added: messages behind the client's own, when an answer was not what it had to be and is asked for again.
     """
 
     number: int = 0
+    added: tuple[dict[str, Any], ...] = ()
 
 
 class Encoder(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from . import control, faces, keys, responses
 from .chat import chat
+from .completions import completions
 from .embeddings import embeddings
 from .errors import ROWS, Refused
 from .faces import FACES, Face
@@ -24,6 +25,7 @@ Handler = Callable[[Call], Reply]
 
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "chat/completions"): chat,
+    ("POST", "completions"): completions,
     ("POST", "embeddings"): embeddings,
     ("GET", "models"): list_models,
     ("POST", "responses"): responses.create,
@@ -151,6 +153,8 @@ def _handler(call: Call) -> Handler:
     if call.face.kind == "vllm" and (method, rest) == ("POST", "tokenize"):
         return tokenize
     if rest == "responses" and call.face.kind != "dashscope":
+        return _nowhere
+    if rest == "completions" and call.face.kind not in {"vllm", "ollama"}:
         return _nowhere
     handler = routes.get((method, rest))
     if handler is not None:

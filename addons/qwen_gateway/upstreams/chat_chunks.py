@@ -69,6 +69,8 @@ class ChunkReader:
         if isinstance(message, dict):
             logprobs = choice.get("logprobs")
             self._message(message, number, logprobs if told(logprobs) else None, deltas)
+        elif isinstance(text := choice.get("text"), str) and text:  # a legacy completion (upstreams/filling.py)
+            deltas.append(Text(text, number))
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason and number not in self.finished:
             self.finished.add(number)

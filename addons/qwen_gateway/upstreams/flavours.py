@@ -55,6 +55,7 @@ class Flavour:
         suffixes: endings of a model's name ask for more than the model (3.7); what is not on the list is not there.
         thoughts_in_text: thinking may come as `<think>` in the text (4.13 vLLM without a parser).
         embeds: has `/embeddings`.
+        fills: has `/completions` that take a model's own template, or a `suffix`, so that code can be filled in.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Flavour:
     suffixes: bool = False
     thoughts_in_text: bool = False
     embeds: bool = True
+    fills: Literal["no", "template", "suffix"] = "no"
 
 
 def _dashscope(
@@ -136,6 +138,7 @@ FLAVOURS = {
             native=OPENAI | {"frequency_penalty"},
             extensions=VLLM,
             thinking="chat_template_kwargs",
+            fills="template",
             thoughts_in_text=True,
         ),
         Flavour(
@@ -147,6 +150,7 @@ FLAVOURS = {
             extensions=frozenset(),
             thinking="reasoning_effort",
             tool_choices=frozenset({"auto"}),
+            fills="suffix",
             thoughts_in_text=True,
         ),
         Flavour(
@@ -163,6 +167,7 @@ FLAVOURS = {
             # `transformers serve` refuses unknown fields with 422; the template variable is what most servers know.
             extensions=SAMPLING | {"min_p", "chat_template_kwargs", "enable_thinking"},
             thinking="chat_template_kwargs",
+            fills="template",
             thoughts_in_text=True,
         ),
     )
