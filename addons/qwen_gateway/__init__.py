@@ -19,11 +19,14 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.gateway import Gateway
     from qwen_gateway.health import Health
     from qwen_gateway.host import Host
+    from qwen_gateway.ledger import Ledger
     from qwen_gateway.leg import Legs
     from qwen_gateway.model_lists import ModelLists
+    from qwen_gateway.recent import Recent
     from qwen_gateway.signin import SignIn
 
     engine = Engine()
+    ledger = Ledger()
     legs = Legs()
     return [
         Host(),
@@ -31,6 +34,7 @@ def default_addons() -> Sequence[object]:
         Accounts(engine),
         Estimates(engine),
         Bookkeeping(engine),
+        Recent(ledger),
         Door(legs),
         Health(engine),
         Cockpit(engine),

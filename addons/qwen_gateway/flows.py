@@ -28,6 +28,9 @@ CLIENT, SENT, ATTEMPT, SURFACE = "qwen.client", "qwen.sent", "qwen.attempt", "qw
 """Metadata, plain data or saving breaks: the client's own request; a digest of what was sent instead of it; the
 exchange that an attempt's flow belongs to; the surface of a request that was let in."""
 
+ATTEMPT_MARK = ":warning:"
+"""What marks the flow of a failed attempt; another mark is somebody's own."""
+
 SHOWN_LIMIT = 1024 * 1024
 """Bytes of a stream that stay with its flow."""
 
@@ -197,7 +200,7 @@ def attempt_flow(parent: http.HTTPFlow, exchange: Exchange, attempt: Attempt) ->
         )  # fmt: skip
     if attempt.status is None:
         found.error = mitmflow.Error(said or "no answer", ended)
-    found.marked = ":warning:"
+    found.marked = ATTEMPT_MARK
     found.comment = f"attempt {attempt.number} of {exchange.id} on {attempt.account}: {attempt.verdict} — {said[:300]}"
     found.metadata[ATTEMPT] = exchange.id
     return found

@@ -106,6 +106,11 @@ OPTIONS = (
         "QWEN_DRAIN", int,
     ),
     Option(
+        "qwen_keep_flows", int, 2000,
+        "Flows that mitmweb keeps; the oldest that ended leave first, except marked ones. 0: all of them.",
+        "QWEN_KEEP_FLOWS", int,
+    ),
+    Option(
         "qwen_quota_day_offset", int, 0,
         "Hours by which the midnight that ends a day's quota is ahead of UTC (Beijing: 8).",
     ),
@@ -155,6 +160,7 @@ class Settings:
     connect_timeout: float
     limits: Limits
     drain: float
+    keep_flows: int
     allowed_hosts: frozenset[str]
     cors_origins: frozenset[str]
     keys_file: Path | None
@@ -210,7 +216,7 @@ def read(options: OptManager) -> Settings:
         at_least(f"qwen_{name}_timeout", getattr(get, f"qwen_{name}_timeout"), 1)
     for name in ("qwen_attempts", "qwen_hold", "qwen_keep_alive"):
         at_least(name, getattr(get, name), 1)
-    for name in ("qwen_wait", "qwen_models_cache", "qwen_drain"):
+    for name in ("qwen_wait", "qwen_models_cache", "qwen_drain", "qwen_keep_flows"):
         at_least(name, getattr(get, name), 0)
     if not -24 < get.qwen_quota_day_offset < 24:
         raise exceptions.OptionsError(f"qwen_quota_day_offset is {get.qwen_quota_day_offset}; it is hours, -23 to 23.")
@@ -244,6 +250,7 @@ def read(options: OptManager) -> Settings:
             day=day_zone(get.qwen_quota_day_offset),
         ),
         drain=float(get.qwen_drain),
+        keep_flows=get.qwen_keep_flows,
         allowed_hosts=frozenset(host.lower() for host in get.qwen_allowed_hosts),
         cors_origins=frozenset(origin.lower().rstrip("/") for origin in get.qwen_cors_origins),
         keys_file=Path(get.qwen_keys_file).expanduser() if get.qwen_keys_file else None,

@@ -31,6 +31,7 @@ class Round:
     """The figures of one side in one round, and everything that went wrong."""
 
     figures: dict[str, float] = field(default_factory=dict)
+    curve: dict[int, float] = field(default_factory=dict)  # calls -> MiB
     problems: Counter[str] = field(default_factory=Counter)
 
 
@@ -87,7 +88,7 @@ def measure_stream(load: Load, running: Running, settings: Settings) -> Round:
         "busy": 100 * got["cpu"] / max(0.001, got["seconds"]),
         "joined": got["count"] / max(1, got["pieces"]),
     }
-    return Round(figures, Counter(got["problems"]))
+    return Round(figures, problems=Counter(got["problems"]))
 
 
 def measure_ttft(load: Load, running: Running, settings: Settings) -> Round:
@@ -123,7 +124,7 @@ def measure_soak(load: Load, running: Running, settings: Settings) -> Round:
         "joined": got["count"] / max(1, got["pieces"]),
         "total": got["total"],
     }
-    return Round(figures, Counter(got["problems"]))
+    return Round(figures, problems=Counter(got["problems"]))
 
 
 def measure_memory(load: Load, running: Running, settings: Settings) -> Round:
@@ -137,6 +138,7 @@ def measure_memory(load: Load, running: Running, settings: Settings) -> Round:
         got = load.order(running, do="calls", connections=16, count=settings.calls // steps)
         result.problems.update(got["problems"])
         seen.append((step * settings.calls / steps / 1000, resident_bytes(pid) / 1024))
+    result.curve = {0: before / MIB} | {round(1000 * thousands): size / 1024 for thousands, size in seen}
     calls, kib = zip(*seen[steps // 2 :], strict=True)
     result.figures = {
         "before": before / MIB,

@@ -145,6 +145,17 @@ def table(results: Results, measure: str) -> str:
     return "\n".join([f"{title}; {'medians of ' if rounds > 1 else ''}{rounds} round{'s' * (rounds > 1)}", *lines])
 
 
+def curve(results: Results) -> str:
+    """Resident memory as the calls go by, a column per side."""
+    curves = {side: rounds[0].curve for side, rounds in results.get("memory", {}).items() if rounds[0].curve}
+    if not curves:
+        return ""
+    lines = [f"{'calls':>9}" + "".join(f"{side:>10}" for side in curves)]
+    for calls in next(iter(curves.values())):
+        lines.append(f"{calls:>9,}" + "".join(f"{found.get(calls, float('nan')):>10.1f}" for found in curves.values()))
+    return "\n".join(["Resident memory in MiB, by calls made", *lines])
+
+
 def problems(results: Results) -> str:
     """What went wrong, in the words of the load generator."""
     lines = [
@@ -173,6 +184,7 @@ def verdicts(results: Results) -> list[tuple[str, str, float, bool]]:
 def report(results: Results) -> str:
     """Everything, for the terminal."""
     parts = [table(results, measure) for measure in TABLES if results.get(measure)]
+    parts.append(curve(results))
     judged = [
         f"  {'kept    ' if kept else 'NOT KEPT'}  {text} ({side}: {figure:.2f})"
         for text, side, figure, kept in verdicts(results)

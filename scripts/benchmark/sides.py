@@ -69,6 +69,14 @@ SIDES = {
             ACCOUNT,
             needs=ROOT / "addons/qwen_gateway/cli.py",
         ),
+        Side(
+            "web",
+            "qwen-gateway web --quiet, qwen_keep_flows=500",
+            LAUNCHER,
+            ["web", "--quiet", "--port", "{port}", "--web-port", "0", "--set", "qwen_keep_flows=500"],
+            ACCOUNT,
+            needs=ROOT / "addons/qwen_gateway/cli.py",
+        ),
     )
 }
 USUAL = ["bare", "stream", "script", "launcher", "direct"]
