@@ -21,13 +21,16 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.host import Host
     from qwen_gateway.ledger import Ledger
     from qwen_gateway.leg import Legs
+    from qwen_gateway.metrics import Metrics
     from qwen_gateway.model_lists import ModelLists
     from qwen_gateway.recent import Recent
+    from qwen_gateway.sessions import Sessions
     from qwen_gateway.signin import SignIn
 
     engine = Engine()
     ledger = Ledger()
     legs = Legs()
+    sessions = Sessions()
     return [
         Host(),
         Drain(engine, legs),  # first: it holds back everyone's `done` until the calls have ended
@@ -36,7 +39,8 @@ def default_addons() -> Sequence[object]:
         Bookkeeping(engine),
         Recent(ledger),
         Door(legs),
-        Health(engine),
+        Health(engine, sessions),
+        Metrics(engine, sessions),
         Cockpit(engine),
         SignIn(engine),
         ModelLists(engine),

@@ -103,7 +103,7 @@ def check_admin(keys: Keys, headers: Mapping[str, str], peer: tuple[str, int] | 
     address = (peer[0] if peer else "").removeprefix("::ffff:")
     if forwarded or not is_loopback(address):
         raise Forbidden(
-            "Accounts and sign-in are for callers on this machine, or with one of QWEN_GATEWAY_ADMIN_KEYS.",
+            "This is for the operator: callers on this machine, or with one of QWEN_GATEWAY_ADMIN_KEYS.",
             code="admin_only",
         )
 
@@ -115,7 +115,7 @@ def check_no_page(origin: str) -> None:
         Forbidden: it is one.
     """
     if origin:
-        raise Forbidden("Web pages cannot reach accounts and sign-in.", code="admin_only")
+        raise Forbidden("This is for the operator: no web page can reach it.", code="admin_only")
 
 
 def host_of(authority: str) -> str:

@@ -1,7 +1,10 @@
 """`/health`: alive, and ready only when an account could serve a call now. Never asks an upstream."""
 
+import os
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from mitmproxy import http
 
@@ -9,14 +12,16 @@ from qwen_auth.web.accounts import expiry_of
 from qwen_gateway import flows, local
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.router import route
+from qwen_gateway.sessions import Sessions
 from qwen_gateway.version import __version__
 
 
 class Health:
     """Serves `/health`, `/health/live` and `/health/ready`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, sessions: Sessions) -> None:
         self._engine = engine
+        self._sessions = sessions
         self._started = time.monotonic()
 
     def request(self, flow: http.HTTPFlow) -> None:
@@ -35,6 +40,7 @@ class Health:
             "uptime": round(time.monotonic() - self._started, 1),
             "version": __version__,
             "checks": {
+                "authentication": "ok" if ready else "error",
                 "accounts": [
                     {"name": state.account, "model": state.model or None, "status": state.status,
                      "until": local.moment(state.until), "cause": state.cause or None,
@@ -42,9 +48,20 @@ class Health:
                     for state in self._engine.pool.states()
                 ],
             },
+            "metrics": {
+                "activeSessions": self._sessions.active(time.time()),
+                "memoryUsage": {"rss": resident_memory()},
+            },
             "next_recovery": local.moment(recovery),
         }  # fmt: skip
         headers = []
         if not ready and recovery is not None:
             headers.append(("retry-after", str(max(1, round(recovery - time.time())))))
         local.answer(flow, answer, 200 if ready else 503, headers)
+
+
+def resident_memory() -> int | None:
+    """Bytes of memory that the process holds; None where the system does not tell (it is read from /proc)."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return None

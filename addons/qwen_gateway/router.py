@@ -15,6 +15,7 @@ Surface = Literal[
     "accounts",
     "account",
     "signin",
+    "metrics",
     "unknown",
 ]
 
@@ -46,6 +47,7 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(r"/accounts/(?P<argument>[^/]+/(?:reset|disable))"), "account", frozenset({"POST"})),
     (re.compile(r"/auth/(?P<argument>initiate|poll)"), "signin", frozenset({"POST"})),
     (re.compile(r"/health(?:/(?P<argument>live|ready))?"), "health", frozenset({"GET", "HEAD"})),
+    (re.compile(r"/metrics"), "metrics", frozenset({"GET", "HEAD"})),
 )
 
 INTERCEPTED: frozenset[Surface] = frozenset({"chat", "responses", "completions", "embeddings", "models", "model"})
@@ -54,7 +56,7 @@ INTERCEPTED: frozenset[Surface] = frozenset({"chat", "responses", "completions",
 CALLS: frozenset[Surface] = INTERCEPTED - {"models", "model"}
 """Surfaces whose calls an upstream answers; a gateway that is about to end takes no new ones."""
 
-ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin"})
+ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin", "metrics"})
 """Surfaces for the operator alone."""
 
 

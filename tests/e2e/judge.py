@@ -98,6 +98,7 @@ class Judge:
     def _stream(self, body: bytes, asked: Any, *, complete: bool) -> None:
         if not complete:
             body = body[: body.rfind(b"\n\n") + 2] if b"\n\n" in body else b""
+        complete = complete or body.endswith(b"data: [DONE]\n\n")  # clients stop reading there
         failed = b'data: {"error"' in body
         try:
             events = [event.json for event in referee.read_sse(body, done=complete and not failed)]

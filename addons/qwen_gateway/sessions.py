@@ -1,0 +1,47 @@
+"""How many conversations are going on: those with a call within the last half hour, told apart by how they began."""
+
+from collections import OrderedDict
+from typing import Any
+
+from qwen_gateway.openai.chat_request import ChatCall
+
+IDLE = 30 * 60.0
+"""Seconds without a call after which a conversation has ended (the seed's SESSION_TIMEOUT)."""
+
+REMEMBERED = 20_000
+"""Conversations; beyond that the oldest are forgotten."""
+
+BEGINNING = 4_096
+"""Characters of a conversation's first messages that tell it from others."""
+
+
+class Sessions:
+    """Conversations by their beginnings, the longest silent first. Only hashes are kept."""
+
+    def __init__(self, idle: float = IDLE) -> None:
+        self._idle = idle
+        self._last: OrderedDict[int, float] = OrderedDict()
+
+    def note(self, call: ChatCall, now: float) -> None:
+        """A call of a conversation."""
+        key = hash(call.stickiness or beginning(call.body))
+        self._last[key] = now
+        self._last.move_to_end(key)
+        if len(self._last) > REMEMBERED:
+            self._last.popitem(last=False)
+
+    def active(self, now: float) -> int:
+        """How many are going on."""
+        while self._last and next(iter(self._last.values())) < now - self._idle:
+            self._last.popitem(last=False)
+        return len(self._last)
+
+
+def beginning(body: dict[str, Any]) -> str:
+    """What stays the same while a conversation goes on: its messages up to the first one of the user's."""
+    found = []
+    for message in body.get("messages") or ():
+        found.append(str(message.get("content"))[:BEGINNING])
+        if message.get("role") == "user":
+            break
+    return "\0".join(found)
