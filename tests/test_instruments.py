@@ -105,13 +105,14 @@ def test_requests_are_counted_by_route_and_status() -> None:
 
 def test_each_account_is_in_one_state() -> None:
     shown = Instruments()
-    shown.look([State("old", "")], 0)
-    shown.look([State("work", "", "resting"), State("work", "qwen-max", "excluded"), State("home", "")], 3)
+    shown.look([State("old", "")], 0, 0)
+    shown.look([State("work", "", "resting"), State("work", "qwen-max", "excluded"), State("home", "")], 3, 2)
     assert value(shown, "qwen_account_state", account="work", state="resting") == 1
     assert value(shown, "qwen_account_state", account="work") == 1
     assert value(shown, "qwen_account_state", account="home", state="healthy") == 1
     assert value(shown, "qwen_account_resting_models", account="work") == 1
     assert value(shown, "active_sessions") == 3
+    assert value(shown, "qwen_calls_running") == 2
     assert not [key for key in samples(shown) if ("account", "old") in key[1]]
 
 
@@ -198,7 +199,7 @@ def everything() -> dict[str, set[str]]:
     exchange.note([Notice("dropped", "seed")])
     shown.ended(exchange)
     shown.answered("GET", "health", 200, 0.01)
-    shown.look([State("work", ""), State("work", "qwen-max", "resting")], 1)
+    shown.look([State("work", ""), State("work", "qwen-max", "resting")], 1, 1)
     found: dict[str, set[str]] = {}
     for name, labels in samples(shown):
         found.setdefault(name, set()).update(label for label, _ in labels)

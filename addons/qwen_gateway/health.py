@@ -40,7 +40,7 @@ class Health:
             "uptime": round(time.monotonic() - self._started, 1),
             "version": __version__,
             "checks": {
-                "authentication": "ok" if ready else "error",
+                "authentication": "ok" if self._engine.pool.usable() else "error",
                 "accounts": [
                     {"name": state.account, "model": state.model or None, "status": state.status,
                      "until": local.moment(state.until), "cause": state.cause or None,
@@ -50,6 +50,7 @@ class Health:
             },
             "metrics": {
                 "activeSessions": self._sessions.active(time.time()),
+                "runningCalls": len(self._engine.running),
                 "memoryUsage": {"rss": resident_memory()},
             },
             "next_recovery": local.moment(recovery),

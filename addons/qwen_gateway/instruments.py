@@ -115,6 +115,7 @@ class Instruments:
         self._sessions = Gauge(
             "active_sessions", "Conversations with a call within the last half hour.", registry=registry
         )
+        self._running = Gauge("qwen_calls_running", "Calls that are being answered.", registry=registry)
         self._states = Gauge(
             "qwen_account_state", "1 for the state that an account is in.", ("account", "state"), registry=registry
         )
@@ -151,8 +152,9 @@ class Instruments:
             parameter = notice.param.partition(".")[0].partition("[")[0]
             self._notices(notice.action, self._parameters(parameter)).inc()
 
-    def look(self, states: Iterable[State], sessions: int) -> None:
+    def look(self, states: Iterable[State], sessions: int, running: int) -> None:
         """What is not counted but looked at, when somebody asks."""
+        self._running.set(running)
         self._sessions.set(sessions)
         self._states.clear()
         self._resting.clear()

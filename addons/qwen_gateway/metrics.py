@@ -27,7 +27,8 @@ class Metrics:
     async def request(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error or flow.metadata.get(flows.SURFACE) != "metrics":
             return
-        self._instruments.look(self._engine.pool.states(), self._sessions.active(time.time()))
+        engine = self._engine
+        self._instruments.look(engine.pool.states(), self._sessions.active(time.time()), len(engine.running))
         encode, content_type = choose_encoder(flow.request.headers.get("accept", ""))
         body = await asyncio.to_thread(encode, self._instruments.registry)  # some thousand lines take their time
         flow.response = http.Response.make(200, body, {"content-type": content_type, "cache-control": "no-store"})

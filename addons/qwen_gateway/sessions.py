@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from typing import Any
 
-from qwen_gateway.openai.chat_request import ChatCall
+from qwen_gateway.openai.call import Call
 
 IDLE = 30 * 60.0
 """Seconds without a call after which a conversation has ended (the seed's SESSION_TIMEOUT)."""
@@ -22,9 +22,12 @@ class Sessions:
         self._idle = idle
         self._last: OrderedDict[int, float] = OrderedDict()
 
-    def note(self, call: ChatCall, now: float) -> None:
-        """A call of a conversation."""
-        key = hash(call.stickiness or beginning(call.body))
+    def note(self, call: Call, now: float) -> None:
+        """A call; those without messages belong to no conversation."""
+        began = call.stickiness or beginning(call.body)
+        if not began:
+            return
+        key = hash(began)
         self._last[key] = now
         self._last.move_to_end(key)
         if len(self._last) > REMEMBERED:

@@ -42,7 +42,10 @@ def test_a_picture_is_a_guess_and_its_bytes_are_no_text() -> None:
     assert found.tokens == 2 + PER_PICTURE + PER_MESSAGE + OPENING
 
 
-@pytest.mark.parametrize(("field", "tokens"), [("prompt", "a" * 40), ("input", ["a" * 20, "b" * 20])])
+@pytest.mark.parametrize(
+    ("field", "tokens"),
+    [("prompt", "a" * 40), ("input", ["a" * 20, "b" * 20]), ("input", [7] * 10), ("prompt", [[7] * 5, [8] * 5])],
+)
 def test_bodies_of_other_surfaces_are_measured_as_well(field: str, tokens: object) -> None:
     assert measure({field: tokens}).tokens == 10
 

@@ -84,6 +84,8 @@ def surroundings(body: dict[str, Any]) -> tuple[int, int]:
         if isinstance(message, dict) and isinstance(content := message.get("content"), list):
             pictures += sum(isinstance(part, dict) and part.get("type") not in WRITTEN for part in content)
     around = OPENING + PER_MESSAGE * len(messages) if messages else 0
+    for given in (*listed(body.get("input")), *listed(body.get("prompt"))):
+        around += 1 if isinstance(given, int) else len(listed(given))  # token ids
     return around + PER_PICTURE * pictures, pictures
 
 
