@@ -7,12 +7,15 @@ import re
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.mode_servers import ServerInstance
 
 from qwen_gateway import flows, options
 from qwen_gateway.callers import host_of, is_loopback
+from qwen_gateway.leg import handler_of
 from qwen_gateway.openai.errors import Forbidden
+from qwen_gateway.prompt_hooks import PromptHooks
 from qwen_gateway.tuning import HookTable
 
 logger = logging.getLogger(__name__)
@@ -29,6 +32,7 @@ class Host:
     """Sets mitmproxy's own options where the user did not, and refuses what would be unsafe."""
 
     def __init__(self) -> None:
+        self._table: HookTable | None = None
         self._ours: list[str] = []  # the allow_hosts that we set; another one is the user's
 
     def load(self, loader: Loader) -> None:
@@ -54,10 +58,16 @@ class Host:
             self._check_listeners()
             self._allow_hosts()
 
+    def client_connected(self, client: Client) -> None:
+        """From here on the connection's hooks are told on the spot."""
+        if self._table is not None:
+            PromptHooks.install(handler_of(client), self._table)
+
     async def running(self) -> None:
         """Move listeners to loopback that came up before a script could ask for it (mitmproxy loads those late)."""
         if ctx.options.qwen_hook_table:
-            HookTable(ctx.master.addons).install()
+            self._table = HookTable(ctx.master.addons)
+            self._table.install()
         proxyserver = ctx.master.addons.get("proxyserver")
         for server in list(proxyserver.servers) if proxyserver else []:
             mode = server.mode

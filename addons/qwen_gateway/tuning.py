@@ -10,7 +10,7 @@ import copy
 import gc
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mitmproxy import exceptions, optmanager
@@ -19,6 +19,10 @@ from mitmproxy.hooks import Hook
 
 QUIET_LOGGERS = ("mitmproxy.proxy.server",)
 """They write three lines for each connection."""
+
+
+Listeners = list[tuple[Callable[..., Any], bool]]
+"""Functions, and whether each is a coroutine function."""
 
 
 class HookTable:
@@ -30,7 +34,7 @@ class HookTable:
 
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
-        self._table: dict[str, list[tuple[Callable[..., Any], bool]]] = {}
+        self._table: dict[str, Listeners] = {}
 
     def install(self) -> None:
         """Take the place of the manager's own `trigger_event`, once."""
@@ -49,7 +53,7 @@ class HookTable:
 
         return wrapped
 
-    def _listeners(self, name: str) -> list[tuple[Callable[..., Any], bool]]:
+    def _listeners(self, name: str) -> Listeners:
         found = []
         for addon in traverse(self._manager.chain):
             function = getattr(addon, name, None)
@@ -60,22 +64,52 @@ class HookTable:
 
     async def trigger_event(self, event: Hook) -> None:
         """Tell every listener of this event."""
+        if (rest := self.tell(event)) is not None:
+            await rest
+
+    def tell(self, event: Hook) -> Awaitable[None] | None:
+        """Tell the listeners, up to one that waits; what is left to await from there, None when all were told."""
         listeners = self._table.get(event.name)
         if listeners is None:
             listeners = self._listeners(event.name)
         if not listeners:
-            return
+            return None
         arguments = event.args()
-        for function, awaits in listeners:
+        for number, (function, awaits) in enumerate(listeners):
             try:
                 result = function(*arguments)
-                if awaits or (result is not None and inspect.isawaitable(result)):
+            except exceptions.AddonHalt:
+                return None
+            except Exception as error:
+                log(error)
+                continue
+            if awaits or (result is not None and inspect.isawaitable(result)):
+                return self._rest(result, listeners[number + 1 :], arguments)
+        return None
+
+    async def _rest(self, result: Awaitable[Any], listeners: Listeners, arguments: list[Any]) -> None:
+        """Await one listener's answer, then tell the others."""
+        try:
+            await result
+        except exceptions.AddonHalt:
+            return
+        except Exception as error:
+            log(error)
+        for function, _ in listeners:
+            try:
+                result = function(*arguments)
+                if result is not None and inspect.isawaitable(result):
                     await result
             except exceptions.AddonHalt:
                 return
             except Exception as error:
-                with safecall():  # mitmproxy's own way to log it; entering it for each call costs more than the call
-                    raise error from None
+                log(error)
+
+
+def log(error: Exception) -> None:
+    """mitmproxy's own way to log what an addon raised; entering it for each call would cost more than the call."""
+    with safecall():
+        raise error from None
 
 
 def read_options_quickly() -> None:
