@@ -1,11 +1,11 @@
 """An exchange: one client call from start to end, as the observers see it. Plain values, no I/O."""
 
-import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Literal
 
 from qwen_gateway.codec.deltas import Fault, Usage
+from qwen_gateway.codec.ids import random_hex
 from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.notices import Notice
@@ -61,7 +61,7 @@ class Exchange:
     call: Call
     surface: Surface = "chat"
     request_body: bytes = b""
-    id: str = field(default_factory=lambda: f"req_{secrets.token_hex(16)}")
+    id: str = field(default_factory=lambda: f"req_{random_hex(16)}")
     started: float = field(default_factory=time.time)
     model: str = ""
     caller: str = ""

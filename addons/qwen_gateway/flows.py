@@ -125,7 +125,7 @@ def keep_client_request(flow: http.HTTPFlow, body: bytes) -> None:
     """Keep what the client asked, as plain data; its secrets are gone already."""
     flow.metadata[CLIENT] = {
         "method": flow.request.method,
-        "url": flow.request.pretty_url,
+        "url": url_of(flow.request),
         "headers": [
             [name.decode(), value.decode("utf-8", "replace")]
             for name, value in flow.request.headers.fields
@@ -133,6 +133,12 @@ def keep_client_request(flow: http.HTTPFlow, body: bytes) -> None:
         ],
         "body": body.decode("utf-8", "replace"),
     }
+
+
+def url_of(request: http.Request) -> str:
+    """What the client asked for, by the name it used; `pretty_url` takes many times as long."""
+    host = request.headers.get("host")
+    return f"{request.scheme}://{host}{request.path}" if host else request.pretty_url
 
 
 SHOWN = frozenset({b"accept", b"content-type", b"user-agent", b"openai-beta", b"origin", b"idempotency-key"})

@@ -10,6 +10,7 @@ from mitmproxy.addonmanager import AddonManager
 from mitmproxy.hooks import ConfigureHook
 from mitmproxy.master import Master
 from mitmproxy.options import Options
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.tools import cmdline, main
 from mitmproxy.tools.dump import DumpMaster
 
@@ -38,6 +39,10 @@ class Tuner:
     """Tunes when everything is up."""
 
     def running(self) -> None:
+        modes = [ProxyMode.parse(mode) for mode in ctx.options.mode]
+        if all(isinstance(mode, ReverseMode) for mode in modes) and (page := ctx.master.addons.get("onboarding")):
+            # It looks for calls to mitm.it, where proxied clients get the certificate: a parsed address for each call.
+            ctx.master.addons.remove(page)
         tuning.settle()
 
 

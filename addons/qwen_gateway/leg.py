@@ -238,7 +238,7 @@ class Legs:
     """Puts pseudo connections in place. One for the gateway; `watch` sees every HTTP layer, `attach` uses it."""
 
     def __init__(self) -> None:
-        self._layers: weakref.WeakKeyDictionary[Client, weakref.WeakSet[HttpLayer]] = weakref.WeakKeyDictionary()
+        self._layers: weakref.WeakKeyDictionary[Client, list[weakref.ref[HttpLayer]]] = weakref.WeakKeyDictionary()
         self._hidden: Hidden = weakref.WeakKeyDictionary()
 
     def hurry(self, nextlayer: layer.NextLayer) -> None:
@@ -252,11 +252,22 @@ class Legs:
         chosen = nextlayer.layer
         while chosen is not None:
             if isinstance(chosen, HttpLayer):
-                self._layers.setdefault(nextlayer.context.client, weakref.WeakSet()).add(chosen)
+                self._remember(nextlayer.context.client, chosen)
                 if errors(chosen):
                     pages = ErrorPages(chosen.context)
                     chosen.connections.setdefault(chosen.context.client, pages)  # type: ignore[arg-type]
             chosen = getattr(chosen, "child_layer", None)
+
+    def _remember(self, client: Client, found: HttpLayer) -> None:
+        known = self._layers.setdefault(client, [])
+        if all(owner() is not found for owner in known):
+            known.append(weakref.ref(found))
+
+    def _owners(self, client: Client) -> Iterator[HttpLayer]:
+        """The HTTP layers of a connection that are alive."""
+        for known in self._layers.get(client, ()):
+            if (owner := known()) is not None:
+                yield owner
 
     def attach(self, flow: http.HTTPFlow, serve: Serve) -> None:
         """Have `serve` answer this flow instead of a server.
@@ -274,25 +285,25 @@ class Legs:
     def hide(self, flow: http.HTTPFlow, secrets: dict[str, str]) -> None:
         """Keep these headers out of a flow that passes through to a real server; `Courier` adds them on the way."""
         self._hidden[flow.request] = secrets
-        for owner in self._layers.get(flow.client_conn, ()):
+        for owner in self._owners(flow.client_conn):
             for connection in list(owner.connections):
                 if isinstance(connection, Server):
                     self.seal(flow.client_conn, connection)
 
     def seal(self, client: Client, server: Server) -> None:
         """Put a courier before the layer of a real server."""
-        for owner in self._layers.get(client, ()):
+        for owner in self._owners(client):
             child = owner.connections.get(server)
             if child is not None and not isinstance(child, Leg | Courier):
                 owner.connections[server] = Courier(child, self._hidden)  # type: ignore[assignment]
 
     def layers(self) -> Iterator[HttpLayer]:
         """Every HTTP layer of the connections that are there."""
-        for found in list(self._layers.values()):
-            yield from found
+        for client in list(self._layers):
+            yield from self._owners(client)
 
     def _layer_of(self, flow: http.HTTPFlow) -> HttpLayer:
-        for candidate in self._layers.get(flow.client_conn, ()):
+        for candidate in self._owners(flow.client_conn):
             for stream in candidate.streams.values():
                 if getattr(stream, "flow", None) is flow:
                     return candidate

@@ -54,12 +54,12 @@ class PromptHooks:
 
     def _tell(self, hook: StartHook) -> Awaitable[None] | None:
         """Tell the listeners; what is left to do when one of them, or an intercepted flow, takes its time."""
-        (data,) = hook.args()
+        (data,) = self._table.arguments(hook)
         rest = self._table.tell(hook)
         if not isinstance(data, flow.Flow):
             return rest
         if rest is None:
-            rest = self._table.tell(UpdateHook([data]))
+            rest = self._table.tell(UpdateHook([data])) if self._table.listens("update") else None
             if rest is None:
                 return data.wait_for_resume() if data.intercepted else None
             return self._wait(data, rest)
@@ -85,5 +85,3 @@ class PromptHooks:
             await rest
         if hook.blocking:
             await self._handler.server_event(events.HookCompleted(hook))
-
-

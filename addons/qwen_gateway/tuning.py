@@ -7,6 +7,7 @@ more new connections wait (`--no-tune` goes without).
 
 import asyncio
 import copy
+import dataclasses
 import gc
 import inspect
 import logging
@@ -35,6 +36,7 @@ class HookTable:
     def __init__(self, manager: AddonManager) -> None:
         self._manager = manager
         self._table: dict[str, Listeners] = {}
+        self._names: dict[type[Hook], tuple[str, ...]] = {}
 
     def install(self) -> None:
         """Take the place of the manager's own `trigger_event`, once."""
@@ -67,6 +69,18 @@ class HookTable:
         if (rest := self.tell(event)) is not None:
             await rest
 
+    def listens(self, name: str) -> bool:
+        """Whether anyone listens to a hook of this name."""
+        found = self._table.get(name)
+        return bool(self._listeners(name) if found is None else found)
+
+    def arguments(self, event: Hook) -> list[Any]:
+        """What `Hook.args` gives; the fields of each kind are looked up once."""
+        names = self._names.get(type(event))
+        if names is None:
+            names = self._names[type(event)] = tuple(field.name for field in dataclasses.fields(event))  # type: ignore[arg-type]
+        return [getattr(event, name) for name in names]
+
     def tell(self, event: Hook) -> Awaitable[None] | None:
         """Tell the listeners, up to one that waits; what is left to await from there, None when all were told."""
         listeners = self._table.get(event.name)
@@ -74,7 +88,7 @@ class HookTable:
             listeners = self._listeners(event.name)
         if not listeners:
             return None
-        arguments = event.args()
+        arguments = self.arguments(event)
         for number, (function, awaits) in enumerate(listeners):
             try:
                 result = function(*arguments)
@@ -97,9 +111,9 @@ class HookTable:
             log(error)
         for function, _ in listeners:
             try:
-                result = function(*arguments)
-                if result is not None and inspect.isawaitable(result):
-                    await result
+                answer = function(*arguments)
+                if answer is not None and inspect.isawaitable(answer):
+                    await answer
             except exceptions.AddonHalt:
                 return
             except Exception as error:

@@ -4,7 +4,6 @@ Both keep the stream contract (openai-surface.md section 5): one finish per choi
 exact, usage summed over choices. `chat_stream.py` and `chat_object.py` say how the pieces are shown.
 """
 
-import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -24,6 +23,7 @@ from qwen_gateway.codec.deltas import (
     Usage,
     Vector,
 )
+from qwen_gateway.codec.ids import random_hex
 from qwen_gateway.codec.json import dumps
 from qwen_gateway.openai import usage as usages
 from qwen_gateway.openai.chat_request import ChatCall
@@ -51,7 +51,7 @@ class Dress:
     renamed: Mapping[str, str] = field(default_factory=dict)
     thinking: Thinking = "reasoning_content"
     service_tier: str | None = None
-    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(16)}")
+    id: str = field(default_factory=lambda: f"chatcmpl-{random_hex(16)}")
     created: int = field(default_factory=lambda: int(time.time()))
 
 

@@ -4,13 +4,13 @@ The upstream's own Responses API is not relied on: it ignores half of the parame
 """
 
 import re
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from qwen_gateway.codec.ids import random_hex
 from qwen_gateway.openai.chat_request import ChatCall, Effort, Positive, call_of, check, parse_object
 from qwen_gateway.openai.errors import BadRequest, NotFound, Unsupported
 from qwen_gateway.openai.notices import Notice
@@ -190,7 +190,7 @@ def responses_call(body: dict[str, Any], seal: Seal, context: Context = NOTHING)
     except BadRequest as error:
         error.param = error.param and client_name(error.param, translation.places)
         raise
-    call.id = f"resp_{secrets.token_hex(24)}"
+    call.id = f"resp_{random_hex(24)}"
     call.request, call.items, call.called, call.places = request, items, tools.called, translation.places
     call.sealed = SEALED in request.get("include", ())
     call.truncation = request.get("truncation", "disabled")

@@ -4,18 +4,18 @@ OpenAI's rule (openai-surface.md section 5): `index` on each piece, `id` and `na
 concatenate to JSON. Upstreams repeat ids, leave them out, or use one twice.
 """
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qwen_gateway.codec.deltas import ToolCall
+from qwen_gateway.codec.ids import random_hex
 from qwen_gateway.codec.json import BadJSON, loads
 from qwen_gateway.openai.tools import FREEFORM_FIELD
 
 
 def mint_id() -> str:
     """A tool-call id of our own."""
-    return f"call_{secrets.token_hex(12)}"
+    return f"call_{random_hex(12)}"
 
 
 @dataclass(slots=True)
