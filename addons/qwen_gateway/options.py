@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from mitmproxy import exceptions
 from mitmproxy.addonmanager import Loader
@@ -24,6 +24,7 @@ from qwen_gateway.engine.limits import Limits
 from qwen_gateway.openai.chat_choice import Thinking
 from qwen_gateway.upstreams.models import Naming
 from qwen_gateway.upstreams.parameters import Policy
+from qwen_gateway.upstreams.tool_prompt import Convention
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,11 @@ OPTIONS = (
         "qwen_thinking", str, "reasoning_content",
         "Where thoughts go: a field of their own, <think> tags in the text, or nowhere.",
         "QWEN_THINKING", choices=("reasoning_content", "tags", "hidden"),
+    ),
+    Option(
+        "qwen_tool_prompt", str, "json",
+        "How tools are put into words for an upstream that has none: <tool_call> with JSON, or a tag for each tool.",
+        "QWEN_TOOL_PROMPT", choices=get_args(Convention),
     ),
     Option(
         "qwen_models_cache", int, 3600,
@@ -155,6 +161,7 @@ class Settings:
     vision_model: str | None
     policy: Policy
     thinking: Thinking
+    tool_prompt: Convention
     models_cache: float
     body_limit: int
     connect_timeout: float
@@ -235,6 +242,7 @@ def read(options: OptManager) -> Settings:
         vision_model=get.qwen_vision_model or None,
         policy=cast(Policy, get.qwen_policy),
         thinking=cast(Thinking, get.qwen_thinking),
+        tool_prompt=cast(Convention, get.qwen_tool_prompt),
         models_cache=float(get.qwen_models_cache),
         body_limit=body_limit,
         connect_timeout=float(get.qwen_connect_timeout),

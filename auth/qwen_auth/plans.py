@@ -116,6 +116,7 @@ PLANS: tuple[Plan, ...] = (
     _server("ollama", "Ollama, your own server", "http://localhost:11434/v1", flavour="ollama", key_optional=True),
     _server("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", flavour="openrouter", key_optional=False),
     _server("custom", "any other OpenAI-compatible server", None, flavour="compatible", key_optional=True),
+    _server("no-tools", "a server that knows no tools", None, flavour="tools-by-prompt", key_optional=True),
 )
 
 QWEN_OAUTH = Plan("qwen-oauth", "Qwen login (qwen-code)", "portal", "https://portal.qwen.ai/v1", "2.1, 2.7")

@@ -42,7 +42,7 @@ def test_a_plan_has_the_domain_of_a_workspace(name, url):
 
 
 def test_every_plan_is_covered_here():
-    assert {plan.name for plan in PLANS} == SHARED.keys() | WORKSPACE.keys() | {"custom"}
+    assert {plan.name for plan in PLANS} == SHARED.keys() | WORKSPACE.keys() | {"custom", "no-tools"}
 
 
 @pytest.mark.parametrize(("name", "url"), [*SHARED.items(), *WORKSPACE.items()])

@@ -18,7 +18,7 @@ from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.upstreams.messages import has_images
 from qwen_gateway.upstreams.models import resolve
-from qwen_gateway.upstreams.situation import NOWHERE, Situation
+from qwen_gateway.upstreams.situation import Situation
 
 
 class ChatEncoder:
@@ -93,8 +93,13 @@ class ChatEncoder:
     def _situation(self, account: Account) -> Situation:
         credentials = account.credentials
         if not isinstance(credentials, WebCredentials):
-            return NOWHERE
-        return Situation(account.endpoint, credentials.guest, self._engine.catalogue.known(account))
+            return Situation(tool_prompt=self._settings.tool_prompt)
+        return Situation(
+            account.endpoint,
+            credentials.guest,
+            self._engine.catalogue.known(account),
+            tool_prompt=self._settings.tool_prompt,
+        )
 
     def _resolve(self, account: Account) -> tuple[str | None, list[Notice]]:
         """The account's model for this call: by name, or the one that sees when pictures are sent."""

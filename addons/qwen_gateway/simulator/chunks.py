@@ -38,6 +38,8 @@ class Answer:
     """How tool calls are cut; the dialect's way when empty."""
     usage: str = "numbers"
     """Or "null", "in-finish"."""
+    cut: int = 0
+    """Characters of each piece of text; 0: a token."""
     finish: str | None = ""
     """A reason in place of the right one; None for none at all."""
 
@@ -143,7 +145,7 @@ def _deltas(answer: Answer, speech: Speech) -> Iterator[tuple[JsonObject, str]]:
     yield first, ""
     for piece in pieces(speech.thoughts):
         yield dialects.thought_delta(dialect, field_name, piece), ""
-    for piece in pieces(speech.text):
+    for piece in _cut(speech.text, answer.cut):
         delta: JsonObject = {"content": piece}
         if answer.thinking and dialect.usage_key:
             delta[field_name] = None
@@ -152,6 +154,10 @@ def _deltas(answer: Answer, speech: Speech) -> Iterator[tuple[JsonObject, str]]:
         for fragment in _fragments(number, call, answer.fragments or dialect.fragments):
             made: JsonObject = {"content": None} if dialect.usage_key else {}
             yield {**made, "tool_calls": [fragment]}, ""
+
+
+def _cut(text: str, size: int) -> list[str]:
+    return [text[place : place + size] for place in range(0, len(text), size)] if size > 0 else pieces(text)
 
 
 def _fragments(number: int, call: ToolCall, style: str) -> Iterator[JsonObject]:

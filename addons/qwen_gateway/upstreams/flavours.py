@@ -54,6 +54,8 @@ class Flavour:
         lists: where the host's own list of models is; the first that answers counts.
         suffixes: endings of a model's name ask for more than the model (3.7); what is not on the list is not there.
         thoughts_in_text: thinking may come as `<think>` in the text (4.13 vLLM without a parser).
+        calls_in_text: so may tool calls, as `<tool_call>` (4.13, llama.cpp).
+        tools_by_prompt: has no tools; they are put into words and read out of the answer (3.12).
         embeds: has `/embeddings`.
         fills: has `/completions` that take a model's own template, or a `suffix`, so that code can be filled in.
     """
@@ -75,6 +77,8 @@ class Flavour:
     lists: tuple[str, ...] = ("/models",)
     suffixes: bool = False
     thoughts_in_text: bool = False
+    calls_in_text: bool = False
+    tools_by_prompt: bool = False
     embeds: bool = True
     fills: Literal["no", "template", "suffix"] = "no"
 
@@ -140,6 +144,7 @@ FLAVOURS = {
             thinking="chat_template_kwargs",
             fills="template",
             thoughts_in_text=True,
+            calls_in_text=True,
         ),
         Flavour(
             "ollama",
@@ -152,6 +157,7 @@ FLAVOURS = {
             tool_choices=frozenset({"auto"}),
             fills="suffix",
             thoughts_in_text=True,
+            calls_in_text=True,
         ),
         Flavour(
             "openrouter",
@@ -169,6 +175,17 @@ FLAVOURS = {
             thinking="chat_template_kwargs",
             fills="template",
             thoughts_in_text=True,
+            calls_in_text=True,
+        ),
+        Flavour(
+            "tools-by-prompt",
+            "upstream.md 3.12; openai-surface.md, real servers",
+            native=OPENAI | {"frequency_penalty"},
+            extensions=SAMPLING | {"min_p", "chat_template_kwargs", "enable_thinking"},
+            thinking="chat_template_kwargs",
+            tool_choices=frozenset(),
+            thoughts_in_text=True,
+            tools_by_prompt=True,
         ),
     )
 }

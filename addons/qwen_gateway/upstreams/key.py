@@ -16,8 +16,11 @@ from qwen_gateway.upstreams.forms import encode_response_format, encode_tools
 from qwen_gateway.upstreams.messages import encode_messages
 from qwen_gateway.upstreams.parameters import Encoding, Policy, apply_rules
 from qwen_gateway.upstreams.situation import NOWHERE, Situation
+from qwen_gateway.upstreams.stages import Staged
 from qwen_gateway.upstreams.steps import Request, Steps
 from qwen_gateway.upstreams.thinking import encode_thinking
+from qwen_gateway.upstreams.tool_prompt import render_history
+from qwen_gateway.upstreams.tool_prompt.words import Stages, calls_that_leak, put_into_words
 
 SHORT_ANSWER = 4_096
 """An answer limited to so many tokens comes well within 300 s, where a host cuts what is not streamed (4.4)."""
@@ -31,6 +34,7 @@ class Encoded:
         path: what follows the account's base URL.
         stream: whether the upstream was asked to stream, whatever the client gets.
         renamed: the upstream's name of a tool → the client's.
+        stages: what finds tool calls in the text, where that is needed.
     """
 
     path: str
@@ -40,10 +44,12 @@ class Encoded:
     model: str
     notices: list[Notice] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
+    stages: Stages = tuple
 
     def decoder(self) -> Decoder:
         """A fresh decoder for one attempt."""
-        return ChatAnswer()
+        stages = self.stages()
+        return Staged(ChatAnswer(), stages) if stages else ChatAnswer()
 
     def steps(self) -> Steps | None:
         """The requests of the call, where it takes more than one (see `upstreams.steps`)."""
@@ -92,6 +98,8 @@ def encode_chat(
     body: dict[str, Any] = encoding.body
     body["model"] = model
     messages = encode_messages(call.body["messages"], facts, notices)
+    if flavour.tools_by_prompt:
+        messages = render_history(messages, situation.tool_prompt)
     body["messages"] = shape(messages, notices) if shape else messages
     apply_rules(encoding)
     if output_ceiling is not None and body.get("max_tokens", 0) > output_ceiling:
@@ -103,7 +111,10 @@ def encode_chat(
         if body["thinking_budget"] > room:
             encoding.note("clamped", "thinking_budget", f"{body['thinking_budget']} to {room}, below max_tokens")
             body["thinking_budget"] = room
-    renamed = encode_tools(encoding)
+    if flavour.tools_by_prompt:
+        renamed, stages = {}, put_into_words(encoding, situation.tool_prompt)
+    else:
+        renamed, stages = encode_tools(encoding), calls_that_leak(encoding) if flavour.calls_in_text else tuple
     encode_response_format(encoding)
     stream = call.stream or facts.stream_only
     if not stream and flavour.cuts_long_answers:
@@ -116,4 +127,4 @@ def encode_chat(
         "accept": "text/event-stream" if stream else "application/json",
         **flavour.headers,
     }
-    return Encoded("/chat/completions", headers, dumps(body), stream, model, notices, renamed)
+    return Encoded("/chat/completions", headers, dumps(body), stream, model, notices, renamed, stages)

@@ -198,7 +198,7 @@ def verbosity(encoding: Encoding, param: str, value: Any) -> None:
 
 def parallel_tool_calls(encoding: Encoding, param: str, value: Any) -> None:
     """Sent, and kept to by the gateway: Qwen models may call in parallel all the same (upstream.md 4.3)."""
-    if param in encoding.flavour.native and "tools" in encoding.call:
+    if param in encoding.flavour.native and "tools" in encoding.call and not encoding.flavour.tools_by_prompt:
         encoding.body[param] = value
     if value is False:
         encoding.note("emulated", param, "calls after the first one are left out of the answer")

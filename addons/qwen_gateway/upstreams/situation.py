@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from qwen_gateway.upstreams.tool_prompt.toolbox import Convention
+
 Parent = Literal["response", "question"]
 """Which id continues a chat of chat.qwen.ai: the answer's, or that of the question before it (upstream.md 9.1)."""
 
@@ -31,6 +33,7 @@ class Situation:
         known: the upstream's own list of models, if it was read.
         chat: the chat that has all of the call's messages but the last one.
         parent: see `Parent`.
+        tool_prompt: how tools are put into words for an upstream that has none.
     """
 
     origin: str = ""
@@ -38,6 +41,7 @@ class Situation:
     known: Collection[str] | None = None
     chat: Chat | None = None
     parent: Parent = "response"
+    tool_prompt: Convention = "json"
 
 
 NOWHERE = Situation()

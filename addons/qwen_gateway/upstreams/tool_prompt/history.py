@@ -1,6 +1,6 @@
 """Earlier calls and their results, in the words in which the model is asked to call now (upstream.md 3.12)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qwen_gateway.codec.json import BadJSON, dumps, loads
@@ -15,20 +15,39 @@ def render_history(messages: list[dict[str, Any]], convention: Convention) -> li
     Results that follow each other share one message, and so do a user's words behind them; the given messages are left
     as they are. Text beside pictures stays a list of parts.
     """
-    names: dict[str, str] = {}
+    speak = speaker(messages, convention)
     rendered: list[dict[str, Any]] = []
     for message in messages:
         if message.get("role") == "assistant" and message.get("tool_calls"):
-            calls = [call for call in message["tool_calls"] if isinstance(call, Mapping)]
-            names |= {str(call.get("id")): _name(call) for call in calls}
-            rendered.append(_assistant(message, calls, convention))
+            kept = {name: value for name, value in message.items() if name != "tool_calls"}
+            rendered.append({**kept, "content": speak(message)})
         elif message.get("role") == "tool":
-            _append_user(rendered, _result(message, names, convention))
+            _append_user(rendered, speak(message))
         elif message.get("role") == "user" and rendered and rendered[-1].get("role") == "user":
             _append_user(rendered, message.get("content"))
         else:
             rendered.append(dict(message))
     return rendered
+
+
+def speaker(messages: Sequence[Mapping[str, Any]], convention: Convention) -> Callable[[Mapping[str, Any]], str]:
+    """How an assistant's message with calls, or a tool's result, reads as text; the messages tell which call a result
+    belongs to."""
+    names = {
+        str(call.get("id")): _name(call)
+        for message in messages
+        for call in message.get("tool_calls") or ()
+        if isinstance(call, Mapping)
+    }
+
+    def speak(message: Mapping[str, Any]) -> str:
+        if message.get("role") == "tool":
+            return _result(message, names, convention)
+        calls = [call for call in message.get("tool_calls") or () if isinstance(call, Mapping)]
+        written = [render_call(_name(call), _function(call).get("arguments"), convention) for call in calls]
+        return "\n".join([*filter(None, [_text(message.get("content"))]), *written])
+
+    return speak
 
 
 def render_call(name: str, arguments: Any, convention: Convention) -> str:
@@ -50,13 +69,6 @@ def _between_tags(value: Any) -> str:
     """Several lines begin on a line of their own, so that their own line ends are told from those of the tags."""
     text = value if isinstance(value, str) else dumps(value).decode()
     return f"\n{text}\n" if "\n" in text else text
-
-
-def _assistant(message: Mapping[str, Any], calls: list[Mapping[str, Any]], convention: Convention) -> dict[str, Any]:
-    said = _text(message.get("content"))
-    written = [render_call(_name(call), _function(call).get("arguments"), convention) for call in calls]
-    kept = {name: value for name, value in message.items() if name != "tool_calls"}
-    return {**kept, "content": "\n".join([said, *written] if said else written)}
 
 
 def _result(message: Mapping[str, Any], names: Mapping[str, str], convention: Convention) -> str:

@@ -56,15 +56,16 @@ def instructions(toolbox: Toolbox, convention: Convention) -> str:
         if several
         else "Make one call at most in one answer."
     )
-    return frame.format(tools=tools, number=number, rules=_demand(toolbox)).rstrip("\n")
+    return frame.format(tools=tools, number=number, rules=f"- {demand(toolbox)}").rstrip("\n")
 
 
-def _demand(toolbox: Toolbox) -> str:
+def demand(toolbox: Toolbox) -> str:
+    """Whether a tool must be called, in a sentence."""
     if toolbox.demand == "auto":
-        return "- When no tool is needed, answer in plain text."
+        return "When no tool is needed, answer in plain text."
     if len(toolbox.tools) == 1:
-        return f"- You must call the tool {next(iter(toolbox.tools))} now; an answer without that call is wrong."
-    return "- You must call a tool now; an answer without a call is wrong."
+        return f"You must call the tool {next(iter(toolbox.tools))} now; an answer without that call is wrong."
+    return "You must call a tool now; an answer without a call is wrong."
 
 
 def _as_type(tool: Tool) -> str:

@@ -56,7 +56,7 @@ class WebEncoded(Encoded):
 
     def decoder(self) -> Decoder:
         self.phases, self.whole = Phases(), False
-        stages: list[Stage] = list(self.speech.stages)
+        stages: list[Stage] = list(self.speech.stages())
         if self.stops or self.limit is not None:
             stages.append(Cut(self.stops, self.limit))
         return Staged(WebAnswer(self.phases, self._ended), stages)
@@ -102,7 +102,7 @@ def encode_chat(
     notices: list[Notice] = []
     encoding = Encoding(call.body, flavour, facts, policy, notices)
     apply_web_rules(encoding)
-    speech = speech_of(encoding)
+    speech = speech_of(encoding, situation)
     messages: list[dict[str, Any]] = call.body["messages"]
     chat = situation.chat
     pictures = find_pictures(messages, len(messages) - 1 if chat else 0)
@@ -118,7 +118,7 @@ def encode_chat(
         feature_config=feature_config(encoding, mode),
         guest=situation.guest,
         chat=chat,
-        text=said(messages[-1], speech.speak) if chat else "",
+        text="\n\n".join(filter(None, (said(messages[-1], speech.speak), speech.reminder))) if chat else "",
         uploads=pictures,
         size=_size(call.body) if mode.chat_type == "t2i" else None,
         transcript=lambda: _fit(fold(messages, instructions, speech.speak), situation, messages, speech),

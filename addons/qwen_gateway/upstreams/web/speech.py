@@ -1,14 +1,15 @@
-"""How tools are spoken of in a turn's one text: instructions, earlier calls and results, calls in the answer.
+"""How tools are spoken of in a turn's one text: instructions, earlier calls and results, calls in the answer."""
 
-The seam for tools by prompt (upstream.md 3.12).
-"""
+from dataclasses import dataclass
 
-from dataclasses import dataclass, field
-
-from qwen_gateway.openai.errors import Unsupported
 from qwen_gateway.upstreams.parameters import Encoding
-from qwen_gateway.upstreams.stages import Stage
-from qwen_gateway.upstreams.web.transcript import Speak, plain_speech
+from qwen_gateway.upstreams.situation import Situation
+from qwen_gateway.upstreams.tool_prompt import instructions, speaker
+from qwen_gateway.upstreams.tool_prompt.prompt import demand
+from qwen_gateway.upstreams.tool_prompt.words import Stages, stages_of, toolbox_for
+from qwen_gateway.upstreams.web.transcript import Speak
+
+PLAIN: Speak = speaker((), "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,21 +18,26 @@ class Speech:
 
     Attributes:
         instructions: for the system text; empty without tools.
+        reminder: behind the last message of a chat that goes on, which was told of its tools long ago.
         speak: earlier calls and results as text.
         stages: what finds the calls in an answer; made anew for each attempt.
     """
 
     instructions: str = ""
-    speak: Speak = plain_speech
-    stages: tuple[Stage, ...] = field(default=())
+    reminder: str = ""
+    speak: Speak = PLAIN
+    stages: Stages = tuple
 
 
-def speech_of(encoding: Encoding) -> Speech:
+def speech_of(encoding: Encoding, situation: Situation) -> Speech:
     """The way for this call.
 
     Raises:
-        Unsupported: the call has tools.
+        Unsupported: a tool that is no function.
     """
-    if encoding.call.get("tools"):
-        raise Unsupported("chat.qwen.ai has no tools, and they are not yet put into words for it.", param="tools")
-    return Speech()
+    toolbox = toolbox_for(encoding, searches=True)
+    speak = speaker(encoding.call["messages"], situation.tool_prompt)
+    if toolbox is None:
+        return Speech(speak=speak)
+    reminder = demand(toolbox) if toolbox.demand == "required" else ""
+    return Speech(instructions(toolbox, situation.tool_prompt), reminder, speak, stages_of(toolbox))

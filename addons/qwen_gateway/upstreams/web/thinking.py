@@ -41,4 +41,6 @@ def feature_config(encoding: Encoding, mode: Mode) -> dict[str, Any]:
 
 def searches(call: dict[str, Any]) -> bool:
     """Whether the call asks for a web search."""
-    return "web_search_options" in call or call.get("enable_search") is True
+    tools = call.get("tools") or ()
+    asked_for = any(str(tool.get("type")).startswith("web_search") for tool in tools)
+    return asked_for or "web_search_options" in call or call.get("enable_search") is True

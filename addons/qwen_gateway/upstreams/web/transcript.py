@@ -7,7 +7,6 @@ form in which it is asked to write new ones.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qwen_gateway.codec.json import dumps
 from qwen_gateway.upstreams.messages import TEXT_PARTS
 
 Message = Mapping[str, Any]
@@ -52,21 +51,3 @@ def text_of(message: Message) -> str:
     return "\n".join(
         str(part.get("text") or part.get("refusal") or "") for part in content if part.get("type") in TEXT_PARTS
     )
-
-
-def plain_speech(message: Message) -> str:
-    """Calls and results in the words of Qwen's own template (upstream.md 3.12), where no other form was asked for."""
-    if message["role"] in ("tool", "function"):
-        number = message.get("tool_call_id")
-        mark = f' tool_call_id="{number}"' if isinstance(number, str) else ""
-        return f"<tool_response{mark}>\n{text_of(message)}\n</tool_response>"
-    lines = [text_of(message)]
-    calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
-    if isinstance(message.get("function_call"), dict):
-        calls.append(message["function_call"])
-    for call in calls:
-        arguments = call.get("arguments")
-        arguments = arguments if isinstance(arguments, str) else dumps(arguments or {}).decode()
-        name = dumps(call.get("name")).decode()
-        lines.append(f'<tool_call>\n{{"name": {name}, "arguments": {arguments or "{}"}}}\n</tool_call>')
-    return "\n".join(line for line in lines if line)

@@ -1,11 +1,10 @@
-"""Calls in the text of an answer, for a decoder whose upstream knows no tools, or lets them through as text."""
+"""Calls in the text of an answer, of an upstream that knows no tools, or lets them through as text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qwen_gateway.codec.deltas import Delta, Fault, Finish, Text, ToolCall
 from qwen_gateway.openai.tool_calls import mint_id
-from qwen_gateway.upstreams.decoders import Decoder
 from qwen_gateway.upstreams.tool_prompt.reader import Called, Named, Piece, Reader, Said
 from qwen_gateway.upstreams.tool_prompt.toolbox import Toolbox
 
@@ -24,37 +23,22 @@ class _Choice:
 
 
 class CallsInText:
-    """A decoder that finds calls in the text which another decoder gives (`decoders.Decoder`).
+    """A stage that finds calls in the text (`upstreams.stages`).
 
     Every call comes as two pieces: its name as soon as it is known, and its arguments when they are whole: valid JSON
     of an object, conforming to the schema where that could be done. A call that is broken off is a fault, unless the
-    answer was cut at its limit: then it is left out, for the finish reason tells.
+    answer was cut at its limit: then it is left out, or as much of it as there is, for the finish reason tells.
     """
 
-    def __init__(
-        self, decoder: Decoder, toolbox: Toolbox, *, tags: bool = True, mint: Callable[[], str] = mint_id
-    ) -> None:
-        self._decoder = decoder
+    def __init__(self, toolbox: Toolbox, *, tags: bool = True, mint: Callable[[], str] = mint_id) -> None:
+        self.done = False
         self._toolbox = toolbox
         self._tags = tags
         self._mint = mint
         self._choices: dict[int, _Choice] = {}
 
-    @property
-    def done(self) -> bool:
-        return self._decoder.done
-
-    def feed(self, data: bytes) -> list[Delta]:
-        return self._read(self._decoder.feed(data))
-
-    def close(self) -> list[Delta]:
-        deltas = self._read(self._decoder.close())
-        if not any(isinstance(delta, Fault) for delta in deltas):
-            for number, choice in self._choices.items():
-                deltas += self._pieces(choice, choice.reader.close(), number, "stop")
-        return deltas
-
-    def _read(self, deltas: list[Delta]) -> list[Delta]:
+    def feed(self, deltas: list[Delta]) -> list[Delta]:
+        """What becomes of these."""
         read: list[Delta] = []
         for delta in deltas:
             if isinstance(delta, Text):
@@ -70,9 +54,11 @@ class CallsInText:
             elif isinstance(delta, Finish):
                 choice = self._choice(delta.choice)
                 read += self._pieces(choice, choice.reader.close(), delta.choice, delta.reason)
-                read.append(delta)
+                read += [] if self.done else [delta]
             else:
                 read.append(delta)
+            if self.done:
+                break
         return read
 
     def _choice(self, number: int) -> _Choice:
@@ -103,6 +89,8 @@ class CallsInText:
             else:
                 said = "the model began a tool call and did not end it"
                 found.append(Fault(0, MALFORMED, said, origin="body"))
+                self.done = True  # nothing that follows may look like an end
+                break
         return found
 
 
