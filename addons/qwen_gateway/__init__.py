@@ -25,15 +25,22 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.model_lists import ModelLists
     from qwen_gateway.recent import Recent
     from qwen_gateway.sessions import Sessions
+    from qwen_gateway.shelf.background import Background
+    from qwen_gateway.shelf.shelf import Shelf
     from qwen_gateway.signin import SignIn
+    from qwen_gateway.storage import Storage
+    from qwen_gateway.stored import StoredResponses
 
     engine = Engine()
     ledger = Ledger()
     legs = Legs()
     sessions = Sessions()
+    shelf = Shelf(ledger)
+    making = Background(shelf)
     return [
         Host(),
         Drain(engine, legs),  # first: it holds back everyone's `done` until the calls have ended
+        Storage(ledger, shelf),
         Accounts(engine),
         Estimates(engine),
         Bookkeeping(engine),
@@ -44,5 +51,6 @@ def default_addons() -> Sequence[object]:
         Cockpit(engine),
         SignIn(engine),
         ModelLists(engine),
-        Gateway(engine, legs),
+        StoredResponses(shelf, making, legs),
+        Gateway(engine, legs, shelf, making),
     ]

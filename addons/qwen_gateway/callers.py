@@ -36,6 +36,11 @@ class Keys:
             found |= hmac.compare_digest(digest, known)
         return found
 
+    def name_of(self, headers: Mapping[str, str]) -> str:
+        """A name of the known key that was sent, from which it cannot be told; empty where there are no keys."""
+        given = (key_of(headers.get(name, "")) for name in KEY_HEADERS) if self._hashes else ()
+        return next((_hash(key).hex()[:16] for key in given if key and self.known(key)), "")
+
     def check(self, headers: Mapping[str, str]) -> None:
         """Let pass who sends a known key, and everyone when there are none.
 

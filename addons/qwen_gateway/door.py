@@ -126,6 +126,8 @@ class Door:
                 check_admin(self._admin_keys, given, flow.client_conn.peername, forwarded=forwarded)
             elif found.surface != "health":
                 self._keys.check(given)
+                if name := self._keys.name_of(given):
+                    flow.metadata[flows.CALLER] = name
             check_route(found, flow.request)
         except OpenAIError as error:
             # RFC 9110 15.5.6: the answer to a wrong method names the right ones.

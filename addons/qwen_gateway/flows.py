@@ -31,6 +31,9 @@ exchange that an attempt's flow belongs to; the surface of a request that was le
 ATTEMPT_MARK = ":warning:"
 """What marks the flow of a failed attempt; another mark is somebody's own."""
 
+CALLER = "qwen.caller"
+"""Who calls: a name of the gateway key that was sent, from which the key cannot be told; not there without keys."""
+
 SHOWN_LIMIT = 1024 * 1024
 """Bytes of a stream that stay with its flow."""
 
@@ -41,6 +44,11 @@ SECRET_HEADERS = frozenset(
     }
 )  # fmt: skip
 """What a client's request carries that nobody else needs to see."""
+
+
+def caller(flow: http.HTTPFlow) -> str:
+    """Whose call it is: what is stored belongs to a key; the empty string where callers need none."""
+    return str(flow.metadata.get(CALLER, ""))
 
 
 def take_secrets(flow: http.HTTPFlow) -> dict[str, str]:

@@ -18,6 +18,11 @@ from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook
 from qwen_gateway.leg import LegClient, Legs
 from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.errors import OpenAIError, Unsupported
+from qwen_gateway.openai.responses_request import ResponsesCall
+from qwen_gateway.openai.responses_stream import ResponsesStream
+from qwen_gateway.shelf import keeping
+from qwen_gateway.shelf.background import Background, Running
+from qwen_gateway.shelf.shelf import Shelf
 from qwen_gateway.surfaces import SURFACES, Surface
 
 logger = logging.getLogger(__name__)
@@ -26,9 +31,11 @@ logger = logging.getLogger(__name__)
 class Gateway:
     """Serves every surface whose calls a model answers."""
 
-    def __init__(self, engine: Engine, legs: Legs) -> None:
+    def __init__(self, engine: Engine, legs: Legs, shelf: Shelf, making: Background) -> None:
         self._engine = engine
         self._legs = legs
+        self._shelf = shelf
+        self._making = making
         # Both ways, and neither may keep the other alive: each call would stay in memory for good.
         self._flows: weakref.WeakKeyDictionary[Exchange, weakref.ref[http.HTTPFlow]] = weakref.WeakKeyDictionary()
         self._exchanges: weakref.WeakKeyDictionary[http.HTTPFlow, Exchange] = weakref.WeakKeyDictionary()
@@ -53,7 +60,10 @@ class Gateway:
     async def _take(self, flow: http.HTTPFlow, surface: Surface) -> None:
         try:
             body = flows.body_to_serve(flow, self._settings.body_limit)
-            call = surface.parse(body)
+            owner = flows.caller(flow)
+            call = await keeping.resolve(self._shelf, surface.parse(body), owner)
+            if not flow.is_replay:
+                keeping.attend(self._shelf, call, owner)
             self._check_policy(call)
             wanted = flow.request.headers.get("x-qwen-account")
             encoder = surface.encoder(call, self._settings, self._engine)
@@ -66,10 +76,13 @@ class Gateway:
             self._allow_origin(flow)
             return
         flows.keep_client_request(flow, body)
-        exchange = Exchange(call, surface.name, body, wanted_account=wanted)
+        exchange = Exchange(call, surface.name, body, wanted_account=wanted, caller=owner)
         self._flows[exchange], self._exchanges[flow] = weakref.ref(flow), exchange
         if flow.is_replay:
             await self._replay(flow, exchange, encoder)
+            return
+        if isinstance(call, ResponsesCall) and call.background:
+            self._begin_background(flow, exchange, call, encoder)
             return
         try:
             self._legs.attach(flow, lambda client: self._serve(flow, exchange, encoder, client))
@@ -106,6 +119,32 @@ class Gateway:
             )
         finally:
             ended()
+            await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))
+
+    def _begin_background(self, flow: http.HTTPFlow, exchange: Exchange, call: ResponsesCall, encoder: Encoder) -> None:
+        """Answer at once with a response that waits, or follow it; it is made whether the client stays or not."""
+        followed, call.stream = call.stream, True
+        writer = self._writer(exchange)
+        assert isinstance(writer, ResponsesStream)
+        running = self._making.begin(exchange, call, writer, flows.caller(flow))
+        running.task = asyncio_utils.create_task(
+            self._make(flow, exchange, encoder, writer, running), name="qwen background response", keep_ref=True
+        )
+        headers = [("x-request-id", exchange.id), *self._cors(flow)]
+        if not followed:
+            local.answer(flow, running.response, headers=headers)
+            return
+        events = running.follow(-1, self._settings.limits.keep_alive)
+        self._legs.attach(flow, lambda client: local.stream(flow, client, events, headers))
+
+    async def _make(
+        self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder, writer: Writer, running: Running
+    ) -> None:
+        try:
+            await self._engine.serve(exchange, encoder, running, writer)
+        finally:
+            self._making.end(running)
+            flow.comment = exchange.summary()
             await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))
 
     async def _replay(self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder) -> None:

@@ -1,5 +1,6 @@
 """Answer a request ourselves, without any upstream."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from mitmproxy import http
@@ -7,6 +8,7 @@ from mitmproxy import http
 from qwen_gateway import flows
 from qwen_gateway.callers import cors_headers, origin_allowed
 from qwen_gateway.codec.json import dumps
+from qwen_gateway.engine.delivery import Client, Headers
 from qwen_gateway.openai.errors import OpenAIError
 
 
@@ -24,6 +26,21 @@ def refuse(flow: http.HTTPFlow, error: OpenAIError, headers: list[tuple[str, str
     """Answer with an error in OpenAI's form; shown in the flow's comment as well."""
     flow.response = flows.error_response(error, headers)
     flow.comment = f"refused: {error.message}"
+
+
+async def stream(
+    flow: http.HTTPFlow, client: Client, pieces: AsyncIterator[bytes], headers: Headers | None = None
+) -> None:
+    """Answer with events as they come, through a leg."""
+    shown = flows.Shown(client)
+    await shown.begin(200, [("content-type", "text/event-stream; charset=utf-8"), *(headers or [])])
+    try:
+        async for piece in pieces:
+            await shown.send(piece)
+        if flow.response is not None:
+            flow.response.data.content = shown.content()
+    finally:
+        await shown.end(torn=False)
 
 
 def allow_origin(flow: http.HTTPFlow, origin: str, configured: frozenset[str], *, everyone: bool = False) -> None:

@@ -18,6 +18,7 @@ from mitmproxy.utils import human
 from qwen_auth.environment import read_environment
 from qwen_auth.errors import AuthError
 from qwen_auth.pool import STRATEGIES, Strategy
+from qwen_auth.store import gateway_home
 from qwen_auth.windows import day_zone
 from qwen_gateway.callers import Keys
 from qwen_gateway.engine.limits import Limits
@@ -51,6 +52,15 @@ def _milliseconds(text: str) -> int:
 
 def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
+
+
+def _truth(text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(text)
 
 
 OPTIONS = (
@@ -145,6 +155,16 @@ OPTIONS = (
         "A vocabulary file to count tokens with. Empty: the one of an installed dashscope or qwen-agent, else one "
         "that tiktoken has cached, else bytes. none: bytes. Nothing is downloaded.",
     ),
+    Option(
+        "qwen_persistence", bool, True,
+        "Keep a ledger: stored responses, conversations and completions need it.",
+        "ENABLE_PERSISTENCE", _truth,
+    ),
+    Option(
+        "qwen_database", str, "",
+        "The file of the ledger. Empty: ledger.db in the gateway's home. QWEN_DATABASE_URL names PostgreSQL instead.",
+        "DATABASE_PATH",
+    ),
     Option("qwen_ca_bundle", str, "", "A PEM file to trust for upstreams with certificates of their own."),
 )  # fmt: skip
 """All rows; `docs/reference/options.md` is tested against them."""
@@ -174,6 +194,8 @@ class Settings:
     ca_bundle: str | None
     http2: bool
     vocabulary: Path | Literal["none"] | None
+    persistence: bool
+    database: str
 
 
 def environment() -> dict[str, str]:
@@ -265,7 +287,16 @@ def read(options: OptManager) -> Settings:
         ca_bundle=get.qwen_ca_bundle or None,
         http2=get.qwen_http2,
         vocabulary=vocabulary(get.qwen_vocabulary),
+        persistence=get.qwen_persistence,
+        database=get.qwen_database,
     )
+
+
+def database(settings: Settings, environ: Mapping[str, str] | None = None) -> str:
+    """Where the ledger is: a URL of PostgreSQL, which has a password in it and is no option for that, or a path."""
+    found = environment() if environ is None else environ
+    url = found.get("QWEN_DATABASE_URL", "").strip()
+    return url or settings.database or str(gateway_home(found) / "ledger.db")
 
 
 def caller_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> Keys:

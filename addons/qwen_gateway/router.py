@@ -7,6 +7,7 @@ from typing import Literal
 Surface = Literal[
     "chat",
     "responses",
+    "stored response",
     "completions",
     "embeddings",
     "models",
@@ -40,6 +41,17 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(rf"{_PREFIX}/chat/completions"), "chat", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/responses"), "responses", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/completions"), "completions", frozenset({"POST"})),
+    (
+        re.compile(rf"{_PREFIX}/responses/(?P<argument>resp_[^/]+/input_items)"),
+        "stored response",
+        frozenset({"GET", "HEAD"}),
+    ),
+    (re.compile(rf"{_PREFIX}/responses/(?P<argument>resp_[^/]+/cancel)"), "stored response", frozenset({"POST"})),
+    (
+        re.compile(rf"{_PREFIX}/responses/(?P<argument>resp_[^/]+)"),
+        "stored response",
+        frozenset({"GET", "HEAD", "DELETE"}),
+    ),
     (re.compile(rf"{_PREFIX}/embeddings"), "embeddings", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/models"), "models", frozenset({"GET", "HEAD"})),
     (re.compile(rf"{_PREFIX}/models/(?P<argument>.+)"), "model", frozenset({"GET", "HEAD"})),
@@ -50,10 +62,12 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(r"/metrics"), "metrics", frozenset({"GET", "HEAD"})),
 )
 
-INTERCEPTED: frozenset[Surface] = frozenset({"chat", "responses", "completions", "embeddings", "models", "model"})
+INTERCEPTED: frozenset[Surface] = frozenset(
+    {"chat", "responses", "stored response", "completions", "embeddings", "models", "model"}
+)
 """Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
 
-CALLS: frozenset[Surface] = INTERCEPTED - {"models", "model"}
+CALLS: frozenset[Surface] = INTERCEPTED - {"stored response", "models", "model"}
 """Surfaces whose calls an upstream answers; a gateway that is about to end takes no new ones."""
 
 ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin", "metrics"})

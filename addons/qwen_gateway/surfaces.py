@@ -21,7 +21,7 @@ from qwen_gateway.openai.completion_request import CompletionCall, parse_complet
 from qwen_gateway.openai.embeddings_object import EmbeddingsObject
 from qwen_gateway.openai.embeddings_request import EmbeddingsCall, parse_embeddings
 from qwen_gateway.openai.responses_object import ResponsesObject
-from qwen_gateway.openai.responses_request import ResponsesCall, parse_responses, responses_in_chat
+from qwen_gateway.openai.responses_request import ResponsesCall, Unresolved, parse_responses, responses_in_chat
 from qwen_gateway.openai.responses_stream import ResponsesStream
 from qwen_gateway.options import Settings
 from qwen_gateway.seals import SEAL
@@ -32,13 +32,14 @@ class Surface:
     """A form in which clients ask and are answered.
 
     Attributes:
-        parse: a body into the call that the engine serves; raises OpenAIError for what is wrong with it.
+        parse: a body into the call that the engine serves, or into one whose context must be found first; raises
+            OpenAIError for what is wrong with it.
         encoder: what puts the call into the words of upstreams.
         writer: what turns the call's answer into the client's bytes.
     """
 
     name: router.Surface
-    parse: Callable[[bytes], Call]
+    parse: Callable[[bytes], Call | Unresolved]
     encoder: Callable[[Any, Settings, Engine], Encoder]
     writer: Callable[[Any, Settings], Writer]
 

@@ -19,6 +19,7 @@ from tests import referee
 KINDS = (
     ("/models/", "model"),
     ("/models", "models"),
+    ("/input_items", "response.items"),
     ("/responses", "response"),
     ("/embeddings", "embeddings"),
     ("/chat/completions", "chat.completion"),
@@ -56,8 +57,8 @@ class Judge:
         if path.startswith(("/health", "/probe")) or method in ("HEAD", "OPTIONS"):
             return
         if content_type.startswith("text/event-stream"):
-            if path.endswith("/responses"):
-                self._events(body, complete=complete)
+            if "/responses" in path:  # a GET may begin in the middle
+                self._events(body, complete=complete and method == "POST")
             elif "/chat/" not in path and path.endswith("/completions"):
                 self._texts(body, complete=complete)
             else:
@@ -74,6 +75,8 @@ class Judge:
         except ValueError:
             self.complaints.append(f"{path}: {status} is not JSON: {body[:120]!r}")
             return
+        if isinstance(parsed, dict) and parsed.get("deleted") is True:
+            kind = f"{str(parsed.get('object')).removesuffix('.deleted')}.deleted"
         if kind == "embeddings" and isinstance(asked, dict) and asked.get("encoding_format") == "base64":
             unpack(parsed)
         if not content_type.startswith("application/json"):

@@ -8,7 +8,7 @@ from qwen_gateway.codec.deltas import Delta
 from qwen_gateway.codec.json import loads
 from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.responses_object import ResponsesObject
-from qwen_gateway.openai.responses_request import ResponsesCall, parse_responses
+from qwen_gateway.openai.responses_request import NOTHING, ResponsesCall, Unresolved, parse_responses
 from qwen_gateway.openai.responses_stream import ResponsesStream
 from qwen_gateway.openai.sealing import KEY, Seal
 from tests import referee
@@ -19,8 +19,9 @@ WAIT: dict[str, Any] = {**LOOK, "name": "wait"}
 
 
 def call(given: Any = "Hi", **fields: Any) -> ResponsesCall:
-    """A parsed call."""
-    return parse_responses(json.dumps({"model": "gpt-5", "input": given, **fields}).encode(), SEAL)
+    """A parsed call; what it refers to is nowhere."""
+    parsed = parse_responses(json.dumps({"model": "gpt-5", "input": given, **fields}).encode(), SEAL)
+    return parsed.resolved(NOTHING) if isinstance(parsed, Unresolved) else parsed
 
 
 def messages(given: Any, **fields: Any) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 from qwen_gateway.openai.errors import BadRequest, NotFound, OpenAIError, Unsupported
 from qwen_gateway.openai.responses_items import REASONING
-from qwen_gateway.openai.responses_request import Context, parse_responses, responses_in_chat
+from qwen_gateway.openai.responses_request import Context, Unresolved, parse_responses, responses_in_chat
 from tests.openai.responding import LOOK, SEAL, WAIT, call, messages, said
 
 CALL: dict[str, Any] = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": '{"at":"sky"}'}
@@ -280,7 +280,6 @@ def test_what_is_not_kept_is_never_gone_on_without() -> None:
     assert (previous.status, previous.code) == (400, "previous_response_not_found")
     assert isinstance(refused(conversation="conv_1"), NotFound)
     assert isinstance(refused([{"type": "item_reference", "id": "rs_1"}, said("user", "Hi")]), NotFound)
-    assert isinstance(refused(background=True), Unsupported)
     assert refused(previous_response_id="resp_1", conversation="conv_1").status == 400
 
 
@@ -290,7 +289,9 @@ def test_what_is_kept_joins_the_call() -> None:
     )
     body = {"model": "m", "input": [{"type": "item_reference", "id": "m"}], "previous_response_id": "resp_1"}
 
-    parsed = parse_responses(json.dumps(body).encode(), SEAL, context)
+    unresolved = parse_responses(json.dumps(body).encode(), SEAL)
+    assert isinstance(unresolved, Unresolved)
+    parsed = unresolved.resolved(context)
 
     assert [message["content"] for message in parsed.body["messages"]] == ["Hi", "Hello", "So?"]
 

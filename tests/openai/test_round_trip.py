@@ -11,7 +11,7 @@ from qwen_gateway.codec.json import loads
 from qwen_gateway.openai.chat_choice import Dress
 from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_request import parse_chat
-from qwen_gateway.openai.responses_request import parse_responses
+from qwen_gateway.openai.responses_request import ResponsesCall, parse_responses
 from tests.openai.responding import SEAL, whole
 
 type Node = dict[str, Any]
@@ -101,6 +101,12 @@ def to_responses(chat: Node) -> Node:
     return body
 
 
+def translated(chat: Node) -> ResponsesCall:
+    parsed = parse_responses(json.dumps(to_responses(chat)).encode(), SEAL)
+    assert isinstance(parsed, ResponsesCall)
+    return parsed
+
+
 def flat(tool: Node) -> Node:
     return {"type": tool["type"], **tool[tool["type"]]}
 
@@ -138,7 +144,7 @@ def test_a_call_is_the_same_by_either_way(name: str) -> None:
     chat = {"model": "gpt-5", **CALLS[name]}
 
     direct = parse_chat(json.dumps(chat).encode())
-    around = parse_responses(json.dumps(to_responses(chat)).encode(), SEAL)
+    around = translated(chat)
 
     assert around.body == direct.body
     for field in ("model", "stream", "choices", "custom_tools", "stickiness"):
@@ -198,7 +204,7 @@ def test_an_answer_says_the_same_by_either_way(name: str) -> None:
     answer = loads(direct.end())
     message, usage = answer["choices"][0]["message"], answer["usage"]
 
-    around = to_chat(whole(parse_responses(json.dumps(to_responses(chat)).encode(), SEAL), GOLDEN[name]))
+    around = to_chat(whole(translated(chat), GOLDEN[name]))
 
     assert around == {
         "finish": answer["choices"][0]["finish_reason"],

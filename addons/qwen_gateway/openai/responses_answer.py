@@ -59,7 +59,7 @@ class ResponsesAnswer:
         self._seal = seal
         self._events = events
         self._response = response_object(call, dress.created, dress.service_tier)
-        self._begun = False
+        self._queued = self._begun = False
         self._items: list[Item] = []
         self._open: Message | Reasoning | None = None
         self._calls: dict[int, Call] = {}
@@ -94,11 +94,19 @@ class ResponsesAnswer:
                 self.begin()
                 self._take(delta)
 
+    def queue(self) -> None:
+        """The response is created but waits: one that is made in the background."""
+        self._queued = True
+        self._response = self._response | {"status": "queued"}
+        for kind in ("response.created", "response.queued"):
+            self._events.event(kind, {"response": self._response})
+
     def begin(self) -> None:
         """The response is created; told once, before anything else."""
         if not self._begun:
             self._begun = True
-            for kind in ("response.created", "response.in_progress"):
+            self._response = self._response | {"status": "in_progress"}
+            for kind in ("response.in_progress",) if self._queued else ("response.created", "response.in_progress"):
                 self._events.event(kind, {"response": self._response})
 
     def complete(self) -> dict[str, Any]:
@@ -119,6 +127,7 @@ class ResponsesAnswer:
         else:
             self._response = self._response | ended | {"status": "completed", "completed_at": int(time.time())}
         self._events.event(f"response.{self._response['status']}", {"response": self._response})
+        self._tell()
         return self._response
 
     def break_off(self, error: OpenAIError) -> dict[str, Any]:
@@ -133,7 +142,18 @@ class ResponsesAnswer:
             failed["usage"] = response_usage(self._usage)
         self._response = self._response | failed
         self._events.event("response.failed", {"response": self._response})
+        self._tell()
         return self._response
+
+    def cancel(self) -> None:
+        """Nobody wants it any more; OpenAI has no event for that."""
+        done = [item.value for item in self._items if item.done]
+        self._response = self._response | {"status": "cancelled", "output": done}
+
+    def _tell(self) -> None:
+        """Whoever keeps responses learns of it before the client does, so that the client can refer to it at once."""
+        if self._call.when_answered is not None:
+            self._call.when_answered(self._response)
 
     def _take(self, delta: Text | Thought | Refusal | ToolCall | Extra | Finish) -> None:
         if isinstance(delta, Text):

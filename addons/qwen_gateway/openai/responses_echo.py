@@ -35,7 +35,7 @@ def response_object(call: ResponsesCall, created: int, service_tier: str | None)
         "temperature": request.get("temperature", 1.0),
         "text": _text(request.get("text", {})),
         "tool_choice": _tool_choice(request.get("tool_choice", "auto")),
-        "tools": [shown for tool in request.get("tools", ()) if (shown := _tool(tool))],
+        "tools": [shown for tool in request.get("tools", ()) if (shown := tool_object(tool))],
         "top_logprobs": request.get("top_logprobs", 0),
         "top_p": request.get("top_p", 1.0),
         "truncation": request.get("truncation", "disabled"),
@@ -100,7 +100,7 @@ def _tool_choice(given: Any) -> Any:
     return {"type": kind, "name": name} if kind in ("function", "custom") and isinstance(name, str) else "auto"
 
 
-def _tool(given: Mapping[str, Any]) -> dict[str, Any] | None:
+def tool_object(given: Mapping[str, Any]) -> dict[str, Any] | None:
     """A tool as OpenAI describes it; None for what it does not describe."""
     kind = given.get("type")
     if kind in ("function", "custom"):
@@ -108,7 +108,7 @@ def _tool(given: Mapping[str, Any]) -> dict[str, Any] | None:
         said: Mapping[str, Any] = nested if isinstance(nested, dict) else given
         return _function(said) if kind == "function" else _custom(said)
     if kind == "namespace" and isinstance(given.get("tools"), list):
-        inner = [_inner(shown) for tool in given["tools"] if isinstance(tool, dict) and (shown := _tool(tool))]
+        inner = [_inner(shown) for tool in given["tools"] if isinstance(tool, dict) and (shown := tool_object(tool))]
         return {"type": kind, "name": given.get("name"), "description": _word(given, "description"), "tools": inner}
     if kind == "tool_search":
         return {"type": kind, "execution": "client" if given.get("execution") == "client" else "server"}

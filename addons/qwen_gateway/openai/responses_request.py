@@ -4,7 +4,7 @@ The upstream's own Responses API is not relied on: it ignores half of the parame
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -98,11 +98,12 @@ class ResponsesCall(ChatCall):
     Attributes:
         id: of the response.
         request: what the client sent, without nulls.
-        items: the input, earlier turns included, as items.
+        items: this turn's input, references replaced by what they name.
         called: chat's name of a tool → the client's view of it.
         places: where each message comes from, in the client's words.
         sealed: reasoning goes out sealed.
         truncation: what happens when the input is too long for the model.
+        when_answered: told the response when it is over.
     """
 
     id: str = ""
@@ -112,6 +113,17 @@ class ResponsesCall(ChatCall):
     places: list[str] = field(default_factory=list)
     sealed: bool = False
     truncation: str = "disabled"
+    when_answered: Callable[[dict[str, Any]], None] | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether the response shall be kept: OpenAI's default."""
+        return self.request.get("store", True) is True
+
+    @property
+    def background(self) -> bool:
+        """Whether the response is made while nobody waits for it."""
+        return self.request.get("background") is True
 
     def client_name(self, param: str) -> str:
         return client_name(param, self.places)
@@ -144,18 +156,73 @@ class Context:
 NOTHING = Context()
 
 
-def parse_responses(data: bytes, seal: Seal, context: Context = NOTHING) -> ResponsesCall:
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A call that refers to what is kept: its context must be found before it can be translated.
+
+    Attributes:
+        previous: the response that it goes on from.
+        conversation: the conversation that it is part of.
+        references: ids of items.
+    """
+
+    body: dict[str, Any]
+    seal: Seal
+    previous: str | None
+    conversation: str | None
+    references: frozenset[str]
+
+    def resolved(self, context: Context) -> ResponsesCall:
+        """The call; errors as in `responses_call`."""
+        return responses_call(self.body, self.seal, context)
+
+
+def parse_responses(data: bytes, seal: Seal) -> ResponsesCall | Unresolved:
     """A call from the bytes of a request.
 
     Raises:
         BadRequest: not JSON, a missing field, a wrong type, a value out of range; `param` names it.
-        NotFound: it refers to what is not kept here.
+        Unsupported: it asks for what Qwen has not.
     """
-    return responses_call(parse_object(data), seal, context)
+    body = parse_object(data)
+    _check(body)
+    previous, conversation = body.get("previous_response_id"), conversation_of(body)
+    given = body.get("input")
+    references = frozenset(
+        str(item.get("id"))
+        for item in (given if isinstance(given, list) else ())
+        if item_type(item) == "item_reference"
+    )
+    if previous is not None and conversation is not None:
+        raise BadRequest(
+            "'previous_response_id' and 'conversation' exclude each other; send one of them.",
+            param="previous_response_id",
+            code="mutually_exclusive_parameters",
+        )
+    if previous is not None or conversation is not None or references:
+        return Unresolved(body, seal, previous, conversation, references)
+    return responses_call(body, seal)
 
 
-def responses_call(body: dict[str, Any], seal: Seal, context: Context = NOTHING) -> ResponsesCall:
-    """A call from the JSON object; errors as above."""
+def conversation_of(body: dict[str, Any]) -> str | None:
+    """The id of the conversation that a call is part of.
+
+    Raises:
+        BadRequest: an object without an id.
+    """
+    given = body.get("conversation")
+    if isinstance(given, dict):
+        given = given.get("id")
+        if not isinstance(given, str):
+            raise BadRequest(
+                "Missing required parameter: 'conversation.id'.",
+                param="conversation.id",
+                code="missing_required_parameter",
+            )
+    return given
+
+
+def _check(body: dict[str, Any]) -> None:
     if "input" not in body and "messages" in body:
         raise BadRequest(
             "This body has `messages` but no `input`: it is a call of chat completions. Send it to "
@@ -164,11 +231,24 @@ def responses_call(body: dict[str, Any], seal: Seal, context: Context = NOTHING)
             code="missing_required_parameter",
         )
     check(body, ResponsesRequest)
+    if "prompt" in body and body["prompt"] is not None:
+        raise Unsupported("OpenAI alone keeps prompt templates; send their text as 'instructions'.", param="prompt")
+
+
+def responses_call(body: dict[str, Any], seal: Seal, context: Context = NOTHING) -> ResponsesCall:
+    """A call from the JSON object.
+
+    Raises:
+        BadRequest, Unsupported: as above.
+        NotFound: it refers to what is not kept here.
+    """
+    _check(body)
     request = {name: value for name, value in body.items() if value is not None}
     _refuse(request, context)
     notices: list[Notice] = []
-    items = [*context.items, *_resolved(listed(request.get("input", [])), context)]
-    if not items:
+    own = _resolved(listed(request.get("input", [])), context)
+    items = [*context.items, *own]
+    if not own:
         raise BadRequest("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
     tools = chat_tools(request.get("tools", ()), further_tools(items), notices)
     translation = Translation(tools, seal.open, notices)
@@ -191,7 +271,7 @@ def responses_call(body: dict[str, Any], seal: Seal, context: Context = NOTHING)
         error.param = error.param and client_name(error.param, translation.places)
         raise
     call.id = f"resp_{random_hex(24)}"
-    call.request, call.items, call.called, call.places = request, items, tools.called, translation.places
+    call.request, call.items, call.called, call.places = request, own, tools.called, translation.places
     call.sealed = SEALED in request.get("include", ())
     call.truncation = request.get("truncation", "disabled")
     return call
@@ -206,19 +286,10 @@ def responses_in_chat(body: dict[str, Any], seal: Seal) -> ResponsesCall:
 
 
 def _refuse(request: dict[str, Any], context: Context) -> None:
-    """What cannot be served, and must not be passed over."""
-    if "prompt" in request:
-        raise Unsupported("OpenAI alone keeps prompt templates; send their text as 'instructions'.", param="prompt")
-    previous = request.get("previous_response_id")
-    if previous is not None and "conversation" in request:
-        raise BadRequest(
-            "'previous_response_id' and 'conversation' exclude each other; send one of them.",
-            param="previous_response_id",
-            code="mutually_exclusive_parameters",
-        )
+    """What is referred to and was not looked for: a call never goes on without its context."""
     if context is not NOTHING:
         return
-    if previous is not None:
+    if previous := request.get("previous_response_id"):
         raise BadRequest(
             f"Previous response with id '{previous[:80]}' not found: this gateway keeps no responses. Send the whole "
             "conversation as 'input'.",
@@ -229,8 +300,6 @@ def _refuse(request: dict[str, Any], context: Context) -> None:
         raise NotFound(
             "This gateway keeps no conversations; send the whole conversation as 'input'.", param="conversation"
         )
-    if request.get("background"):
-        raise Unsupported("'background' needs a gateway that keeps responses; this one does not.", param="background")
 
 
 def _resolved(items: Iterable[Placed], context: Context) -> list[Placed]:
@@ -240,11 +309,14 @@ def _resolved(items: Iterable[Placed], context: Context) -> list[Placed]:
         NotFound: an item that is not kept here; a call never goes on without it.
     """
     found: list[Placed] = []
+    known = {item.get("id") for _, item in context.items}
     for place, item in items:
         if item_type(item) != "item_reference":
             found.append((place, item))
             continue
         name = str(item.get("id"))
+        if name in known:
+            continue  # it stands in the context already
         if name not in context.references:
             raise NotFound(
                 f"Item with id '{name[:80]}' not found: the gateway keeps items of stored responses only. Send the "

@@ -20,6 +20,11 @@ class ResponsesStream(ResponsesAnswer):
         self._written = Written()
         super().__init__(call, dress, seal, self._written)
 
+    def enqueue(self) -> bytes:
+        """The events of a response that waits."""
+        self.queue()
+        return self._written.take()
+
     def write(self, deltas: Iterable[Delta]) -> bytes:
         """The events that these deltas make."""
         self.take(deltas)

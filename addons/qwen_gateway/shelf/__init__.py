@@ -1,0 +1,1 @@
+"""What clients have stored and ask for again: responses, conversations, chat completions. Stands in the ledger."""
