@@ -1,6 +1,7 @@
 """Arguments: coerced, checked, mended; and schemas of every kind survive."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -181,3 +182,17 @@ def test_any_plan_survives_the_round_trip(todos: list[dict[str, Any]]) -> None:
     for convention in ("json", "xml"):
         heard = hear([render_call("update_plan", arguments, convention)], box([PLAN]))  # type: ignore[arg-type]
         assert json.loads(heard.settled.arguments) == arguments
+
+
+def test_nothing_is_fetched_for_a_schema() -> None:
+    asked: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.3)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"
+        for schema in ({"$ref": url}, {"properties": {"x": {"$ref": url}}}, {"$schema": url, "type": "object"}):
+            assert settle_json(Tool("t", schema=schema), {"x": 1}).arguments == '{"x":1}'
+        try:
+            asked.append(server.accept())
+        except TimeoutError:
+            pass
+    assert asked == []

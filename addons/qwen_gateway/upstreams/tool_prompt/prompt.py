@@ -1,8 +1,10 @@
 """What is put behind the system message: the tools, how to call them, and what this call demands (upstream.md 3.12)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
+from qwen_gateway.codec.json import dumps, loads
 from qwen_gateway.upstreams.tool_prompt.signatures import Signatures, notes
 from qwen_gateway.upstreams.tool_prompt.toolbox import Convention, Tool, Toolbox
 
@@ -48,8 +50,10 @@ def instructions(toolbox: Toolbox, convention: Convention) -> str:
     """The text that offers the tools; empty when none may be called."""
     if toolbox.demand == "none":
         return ""
-    describe, frame = (_as_type, _JSON) if convention == "json" else (_as_tags, _XML)
-    tools = "\n\n".join(describe(tool) for tool in toolbox.tools.values())
+    frame = _JSON if convention == "json" else _XML
+    tools = "\n\n".join(
+        _described(tool.name, tool.description, dumps(tool.schema), convention) for tool in toolbox.tools.values()
+    )
     several = convention == "json" and not toolbox.only_one
     number = (
         "You may make several calls in one answer, each in tags of its own."
@@ -57,6 +61,13 @@ def instructions(toolbox: Toolbox, convention: Convention) -> str:
         else "Make one call at most in one answer."
     )
     return frame.format(tools=tools, number=number, rules=f"- {demand(toolbox)}").rstrip("\n")
+
+
+@lru_cache(maxsize=1024)
+def _described(name: str, description: str, schema: bytes, convention: Convention) -> str:
+    """One tool; agents send the same ones with every call, and forty take 7 ms."""
+    tool = Tool(name, description, loads(schema))
+    return _as_type(tool) if convention == "json" else _as_tags(tool)
 
 
 def demand(toolbox: Toolbox) -> str:

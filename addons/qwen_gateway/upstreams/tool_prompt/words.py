@@ -33,6 +33,8 @@ def toolbox_for(encoding: Encoding, *, searches: bool = False) -> Toolbox | None
     toolbox = toolbox_of(encoding.call)
     if toolbox is not None:
         encoding.note("emulated", "tools", f"{encoding.flavour.name} has no tools; they are put into words")
+        if any((tool.get("function") or {}).get("strict") for tool in encoding.call["tools"]):
+            encoding.note("emulated", "tools.strict", "arguments are brought into the form of the schema")
         if toolbox.demand == "required":
             encoding.note("emulated", "tool_choice", "the upstream cannot force a tool; it is asked for in words")
     return toolbox
