@@ -41,5 +41,5 @@ def test_all_else_is_unknown(path: str) -> None:
 
 
 def test_health_is_not_taken_from_intercepted_hosts() -> None:
-    ours = {"chat", "responses", "stored response", "completions", "embeddings", "models", "model"}
+    ours = {"chat", "responses", "stored response", "conversations", "completions", "embeddings", "models", "model"}
     assert ours == INTERCEPTED

@@ -12,6 +12,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.accounts import Accounts
     from qwen_gateway.bookkeeping import Bookkeeping
     from qwen_gateway.cockpit import Cockpit
+    from qwen_gateway.conversations import Conversations
     from qwen_gateway.door import Door
     from qwen_gateway.drain import Drain
     from qwen_gateway.engine.engine import Engine
@@ -52,5 +53,6 @@ def default_addons() -> Sequence[object]:
         SignIn(engine),
         ModelLists(engine),
         StoredResponses(shelf, making, legs),
+        Conversations(shelf),
         Gateway(engine, legs, shelf, making),
     ]

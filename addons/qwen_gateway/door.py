@@ -40,7 +40,6 @@ LATER = {
     "vector_stores": "vector stores",
     "fine_tuning": "fine-tuning",
     "realtime": "realtime",
-    "conversations": "conversations",
     "uploads": "uploads",
     "videos": "videos",
     "containers": "containers",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
 
 from qwen_gateway import flows
 from qwen_gateway.callers import cors_headers, origin_allowed
@@ -41,6 +42,12 @@ async def stream(
             flow.response.data.content = shown.content()
     finally:
         await shown.end(torn=False)
+
+
+def let_read(flow: http.HTTPFlow, configured: frozenset[str]) -> None:
+    """Let the page that asked read the answer, as pages may that call a surface of OpenAI's."""
+    everyone = not isinstance(flow.client_conn.proxy_mode, ReverseMode)
+    allow_origin(flow, flow.request.headers.get("origin", ""), configured, everyone=everyone)
 
 
 def allow_origin(flow: http.HTTPFlow, origin: str, configured: frozenset[str], *, everyone: bool = False) -> None:

@@ -8,6 +8,7 @@ Surface = Literal[
     "chat",
     "responses",
     "stored response",
+    "conversations",
     "completions",
     "embeddings",
     "models",
@@ -52,6 +53,22 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
         "stored response",
         frozenset({"GET", "HEAD", "DELETE"}),
     ),
+    (re.compile(rf"{_PREFIX}/conversations"), "conversations", frozenset({"POST"})),
+    (
+        re.compile(rf"{_PREFIX}/conversations/(?P<argument>[^/]+/items)"),
+        "conversations",
+        frozenset({"GET", "HEAD", "POST"}),
+    ),
+    (
+        re.compile(rf"{_PREFIX}/conversations/(?P<argument>[^/]+/items/[^/]+)"),
+        "conversations",
+        frozenset({"GET", "HEAD", "DELETE"}),
+    ),
+    (
+        re.compile(rf"{_PREFIX}/conversations/(?P<argument>[^/]+)"),
+        "conversations",
+        frozenset({"GET", "HEAD", "POST", "DELETE"}),
+    ),
     (re.compile(rf"{_PREFIX}/embeddings"), "embeddings", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/models"), "models", frozenset({"GET", "HEAD"})),
     (re.compile(rf"{_PREFIX}/models/(?P<argument>.+)"), "model", frozenset({"GET", "HEAD"})),
@@ -63,11 +80,11 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
 )
 
 INTERCEPTED: frozenset[Surface] = frozenset(
-    {"chat", "responses", "stored response", "completions", "embeddings", "models", "model"}
+    {"chat", "responses", "stored response", "conversations", "completions", "embeddings", "models", "model"}
 )
 """Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
 
-CALLS: frozenset[Surface] = INTERCEPTED - {"stored response", "models", "model"}
+CALLS: frozenset[Surface] = INTERCEPTED - {"stored response", "conversations", "models", "model"}
 """Surfaces whose calls an upstream answers; a gateway that is about to end takes no new ones."""
 
 ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin", "metrics"})

@@ -4,7 +4,6 @@ import asyncio
 import time
 
 from mitmproxy import ctx, http
-from mitmproxy.proxy.mode_specs import ReverseMode
 
 from qwen_gateway import flows, local, options
 from qwen_gateway.ledger import objects
@@ -51,8 +50,7 @@ class StoredResponses:
                 local.answer(flow, await self._response(response_id, owner))
         except OpenAIError as error:
             local.refuse(flow, error)
-        everyone = not isinstance(flow.client_conn.proxy_mode, ReverseMode)
-        local.allow_origin(flow, flow.request.headers.get("origin", ""), self._settings.cors_origins, everyone=everyone)
+        local.let_read(flow, self._settings.cors_origins)
 
     async def _find(self, response_id: str, owner: str) -> "objects.Stored":
         now = self._shelf.clock()

@@ -19,6 +19,9 @@ from tests import referee
 KINDS = (
     ("/models/", "model"),
     ("/models", "models"),
+    ("/items/", "conversation.item"),
+    ("/items", "conversation.items"),
+    ("/conversations", "conversation"),
     ("/input_items", "response.items"),
     ("/responses", "response"),
     ("/embeddings", "embeddings"),
@@ -75,6 +78,8 @@ class Judge:
         except ValueError:
             self.complaints.append(f"{path}: {status} is not JSON: {body[:120]!r}")
             return
+        if isinstance(parsed, dict) and parsed.get("object") == "conversation":
+            kind = "conversation"  # also what is left when an item was deleted
         if isinstance(parsed, dict) and parsed.get("deleted") is True:
             kind = f"{str(parsed.get('object')).removesuffix('.deleted')}.deleted"
         if kind == "embeddings" and isinstance(asked, dict) and asked.get("encoding_format") == "base64":
