@@ -264,6 +264,16 @@ async def test_calls_that_a_server_leaves_in_the_text(worded: Mitm, sim: Simulat
     assert sim.log[-1].json["tools"]
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_thoughts_that_a_server_leaves_in_the_text(worded: Mitm, sim: Simulator, stream: bool) -> None:
+    sim.script([{"fault": "think-in-content", "path": "/chat/completions"}])
+    messages = [{"role": "user", "content": "Say hi"}]
+    made = await answer(worded, "leaky", stream=stream, model="Qwen/Qwen3-32B", messages=messages)
+
+    assert made.message.reasoning_content.startswith("The user has sent")
+    assert made.message.content.startswith("Hello!")
+
+
 async def test_the_responses_api_over_a_browser_session(worded: Mitm, sim: Simulator) -> None:
     lay_out(sim, "web", "Look:\n" + render_call("read_file", {"path": "a.py"}, "json"), random.Random(5))
     tools: list[Any] = [{"type": "function", "strict": False, **ROO[0]["function"]}]

@@ -16,11 +16,12 @@ from qwen_gateway.upstreams.forms import encode_response_format, encode_tools
 from qwen_gateway.upstreams.messages import encode_messages
 from qwen_gateway.upstreams.parameters import Encoding, Policy, apply_rules
 from qwen_gateway.upstreams.situation import NOWHERE, Situation
-from qwen_gateway.upstreams.stages import Staged
+from qwen_gateway.upstreams.stages import Staged, Stages
 from qwen_gateway.upstreams.steps import Request, Steps
 from qwen_gateway.upstreams.thinking import encode_thinking
+from qwen_gateway.upstreams.thoughts import ThoughtsInText
 from qwen_gateway.upstreams.tool_prompt import render_history
-from qwen_gateway.upstreams.tool_prompt.words import Stages, calls_that_leak, put_into_words
+from qwen_gateway.upstreams.tool_prompt.words import calls_that_leak, put_into_words
 
 SHORT_ANSWER = 4_096
 """An answer limited to so many tokens comes well within 300 s, where a host cuts what is not streamed (4.4)."""
@@ -34,7 +35,7 @@ class Encoded:
         path: what follows the account's base URL.
         stream: whether the upstream was asked to stream, whatever the client gets.
         renamed: the upstream's name of a tool → the client's.
-        stages: what finds tool calls in the text, where that is needed.
+        stages: what finds thoughts and tool calls in the text, where that is needed.
     """
 
     path: str
@@ -44,12 +45,11 @@ class Encoded:
     model: str
     notices: list[Notice] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
-    stages: Stages = tuple
+    stages: Stages = ()
 
     def decoder(self) -> Decoder:
         """A fresh decoder for one attempt."""
-        stages = self.stages()
-        return Staged(ChatAnswer(), stages) if stages else ChatAnswer()
+        return Staged(ChatAnswer(), [make() for make in self.stages]) if self.stages else ChatAnswer()
 
     def steps(self) -> Steps | None:
         """The requests of the call, where it takes more than one (see `upstreams.steps`)."""
@@ -114,7 +114,9 @@ def encode_chat(
     if flavour.tools_by_prompt:
         renamed, stages = {}, put_into_words(encoding, situation.tool_prompt)
     else:
-        renamed, stages = encode_tools(encoding), calls_that_leak(encoding) if flavour.calls_in_text else tuple
+        renamed, stages = encode_tools(encoding), calls_that_leak(encoding) if flavour.calls_in_text else ()
+    if flavour.thoughts_in_text:
+        stages = (ThoughtsInText, *stages)
     encode_response_format(encoding)
     stream = call.stream or facts.stream_only
     if not stream and flavour.cuts_long_answers:

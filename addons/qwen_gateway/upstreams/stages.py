@@ -5,7 +5,7 @@ tokens. Like a decoder it has no I/O and never raises; `done` says that the answ
 has to say.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from qwen_gateway.codec.deltas import Delta
@@ -21,6 +21,10 @@ class Stage(Protocol):
 
     def feed(self, deltas: list[Delta]) -> list[Delta]:
         """What becomes of these; a `Finish` among them flushes what was held back."""
+
+
+Stages = tuple[Callable[[], Stage], ...]
+"""What makes stages: each attempt needs its own."""
 
 
 class Staged:

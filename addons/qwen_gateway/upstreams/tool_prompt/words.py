@@ -1,17 +1,12 @@
 """Tools of a call on their way to a host of the chat-completions protocol that has none."""
 
-from collections.abc import Callable, Sequence
-
 from qwen_gateway.openai.errors import Unsupported
 from qwen_gateway.upstreams.forms import add_to_system
 from qwen_gateway.upstreams.parameters import Encoding
-from qwen_gateway.upstreams.stages import Stage
+from qwen_gateway.upstreams.stages import Stages
 from qwen_gateway.upstreams.tool_prompt.prompt import instructions
 from qwen_gateway.upstreams.tool_prompt.stage import CallsInText
 from qwen_gateway.upstreams.tool_prompt.toolbox import Convention, Toolbox, toolbox_of
-
-Stages = Callable[[], Sequence[Stage]]
-"""Makes what finds the calls in an answer; anew for each attempt."""
 
 
 def toolbox_for(encoding: Encoding, *, searches: bool = False) -> Toolbox | None:
@@ -43,8 +38,8 @@ def toolbox_for(encoding: Encoding, *, searches: bool = False) -> Toolbox | None
 def stages_of(toolbox: Toolbox | None) -> Stages:
     """What finds the calls in an answer to a call with these tools."""
     if toolbox is None or toolbox.demand == "none":
-        return tuple
-    return lambda: (CallsInText(toolbox),)
+        return ()
+    return (lambda: CallsInText(toolbox),)
 
 
 def put_into_words(encoding: Encoding, convention: Convention) -> Stages:
@@ -59,5 +54,5 @@ def calls_that_leak(encoding: Encoding) -> Stages:
     """For hosts that have tools and may let calls through as text all the same (upstream.md 4.13)."""
     toolbox = toolbox_of(encoding.call)
     if toolbox is None or toolbox.demand == "none":
-        return tuple
-    return lambda: (CallsInText(toolbox, tags=False),)
+        return ()
+    return (lambda: CallsInText(toolbox, tags=False),)

@@ -56,7 +56,7 @@ class WebEncoded(Encoded):
 
     def decoder(self) -> Decoder:
         self.phases, self.whole = Phases(), False
-        stages: list[Stage] = list(self.speech.stages())
+        stages: list[Stage] = [make() for make in self.speech.stages]
         if self.stops or self.limit is not None:
             stages.append(Cut(self.stops, self.limit))
         return Staged(WebAnswer(self.phases, self._ended), stages)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from qwen_gateway.upstreams.parameters import Encoding
 from qwen_gateway.upstreams.situation import Situation
+from qwen_gateway.upstreams.stages import Stages
 from qwen_gateway.upstreams.tool_prompt import instructions, speaker
 from qwen_gateway.upstreams.tool_prompt.prompt import demand
-from qwen_gateway.upstreams.tool_prompt.words import Stages, stages_of, toolbox_for
+from qwen_gateway.upstreams.tool_prompt.words import stages_of, toolbox_for
 from qwen_gateway.upstreams.web.transcript import Speak
 
 PLAIN: Speak = speaker((), "json")
@@ -26,7 +27,7 @@ class Speech:
     instructions: str = ""
     reminder: str = ""
     speak: Speak = PLAIN
-    stages: Stages = tuple
+    stages: Stages = ()
 
 
 def speech_of(encoding: Encoding, situation: Situation) -> Speech:
