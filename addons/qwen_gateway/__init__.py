@@ -31,6 +31,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.signin import SignIn
     from qwen_gateway.storage import Storage
     from qwen_gateway.stored import StoredResponses
+    from qwen_gateway.terminal import Terminal
 
     engine = Engine()
     ledger = Ledger()
@@ -49,6 +50,7 @@ def default_addons() -> Sequence[object]:
         Door(legs),
         Health(engine, sessions),
         Metrics(engine, sessions),
+        Terminal(engine),
         Cockpit(engine),
         SignIn(engine),
         ModelLists(engine),

@@ -16,7 +16,6 @@ from mitmproxy.tools.dump import DumpMaster
 
 from qwen_gateway import default_addons, tuning
 from qwen_gateway.banner import Banner
-from qwen_gateway.terminal import Terminal
 
 DEFAULT_UPSTREAM = "http://qwen-gateway.localhost"
 """mitmproxy's reverse mode wants a target. Where a call goes is its account's matter, so the target is nowhere: what no
@@ -46,7 +45,7 @@ class Tuner:
         tuning.settle()
 
 
-def make_master(kind: str, *, tune: bool, quiet: bool) -> Callable[[Options], Master]:
+def make_master(kind: str, *, tune: bool) -> Callable[[Options], Master]:
     """What mitmproxy's own `run` calls with the options: `dump` or `web`."""
 
     def make(options: Options) -> Master:
@@ -58,8 +57,6 @@ def make_master(kind: str, *, tune: bool, quiet: bool) -> Callable[[Options], Ma
         else:
             master = DumpMaster(options, with_dumper=False)
         addons: list[object] = [*default_addons(), Banner(web=kind == "web")]
-        if not quiet:
-            addons.append(Terminal())
         if tune:
             addons.append(Tuner())
             tuning.quiet()
@@ -74,6 +71,8 @@ def start(
     kind: str, *, host: str, port: int, extra: Sequence[str] = (), tune: bool = True, quiet: bool = False
 ) -> None:
     """Run until stopped; arguments that are not ours go to mitmproxy."""
+    if quiet:
+        os.environ["QWEN_TERMINAL"] = "off"
     if tune and sys.platform != "win32":
         tuning.serve_many()
     arguments = ["--listen-host", host, *extra]
@@ -83,4 +82,4 @@ def start(
     parser: Any = cmdline.mitmweb if kind == "web" else cmdline.mitmdump
     if kind == "web":
         arguments.append("--no-web-open-browser")
-    main.run(make_master(kind, tune=tune, quiet=quiet), parser, arguments)  # type: ignore[arg-type]
+    main.run(make_master(kind, tune=tune), parser, arguments)  # type: ignore[arg-type]

@@ -86,6 +86,11 @@ OPTIONS = (
     ),
     Option("qwen_vision_model", str, "", "The model that answers when pictures are sent to one that sees none."),
     Option(
+        "qwen_terminal", str, "line",
+        "What the terminal shows of each call: a line in words, a line of JSON, or nothing.",
+        "QWEN_TERMINAL", choices=("line", "json", "off"),
+    ),
+    Option(
         "qwen_policy", str, "standard",
         "What happens to parameters that Qwen cannot honour: strict refuses what standard drops with a notice, "
         "lenient drops what standard refuses.",

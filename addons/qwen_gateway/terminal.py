@@ -1,45 +1,111 @@
-"""One line in the terminal for each call: model, account, tokens, times, outcome."""
+"""One line in the terminal for each call: models, account, tokens, times, outcome.
 
+In mitmdump it stands in for the line that mitmproxy's dumper prints for such a flow; whatever else passes the dumper
+shows as ever, and with `flow_detail` above 1 it shows everything. mitmproxy's console is left alone.
+"""
+
+import os
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
-from mitmproxy import http
+from mitmproxy import ctx, http
+from mitmproxy.addons.dumper import Dumper
 
+from qwen_gateway import flows, lines
+from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Exchange
+from qwen_gateway.lines import as_json
+from qwen_gateway.router import CALLS
+from qwen_gateway.scribe import Scribe
 
-COLOURS = {"finished": "32", "failed": "31", "cancelled": "33"}
+
+def write_out(data: bytes) -> None:
+    """To the standard output, past Python's buffer: at the end nobody must wait for its lock."""
+    while data:
+        data = data[os.write(1, data) :]
 
 
 class Terminal:
-    """Prints what ended. Colours only where someone looks."""
+    """Prints what ended."""
 
-    def __init__(self) -> None:
-        self._coloured = sys.stdout.isatty()
+    def __init__(
+        self, engine: Engine, write: Callable[[bytes], None] = write_out, *, coloured: bool | None = None
+    ) -> None:
+        self._engine = engine
+        self._write = write
+        self._coloured = wants_colours() if coloured is None else coloured
+        self._scribe = Scribe("the terminal")
+        self._form = "off"
+        self._detail = 1
+        self._there = False
+        self._restore: Callable[[], None] = lambda: None
 
-    def qwen_exchange(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        sys.stdout.write(line(exchange, coloured=self._coloured))
-        sys.stdout.flush()
+    def configure(self, updated: set[str]) -> None:
+        if "qwen_terminal" in updated:
+            self._form = ctx.options.qwen_terminal
+        if "flow_detail" in updated:
+            self._detail = ctx.options.flow_detail
+
+    def running(self) -> None:
+        # Only where mitmproxy itself prints lines: its console draws on the whole screen.
+        self._there = ctx.master.addons.get("termlog") is not None
+        dumper = ctx.master.addons.get("dumper")
+        if isinstance(dumper, Dumper):
+            self._stand_in(dumper)
+
+    def qwen_exchange(self, _flow: http.HTTPFlow, exchange: Exchange) -> None:
+        if self._shows():
+            self._scribe.put(partial(self._print, exchange))
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """What was refused before it became an exchange."""
+        if flow.metadata.get(flows.SURFACE) in CALLS and flows.CLIENT not in flow.metadata and self._shows():
+            assert flow.response is not None
+            if flow.response.status_code >= 400:
+                path, status = flow.request.path.partition("?")[0], flow.response.status_code
+                self._scribe.put(partial(self._print_refusal, flow.request.method, path, status, flow.comment))
+
+    def done(self) -> None:
+        self._restore()
+        self._scribe.close()
+
+    def _shows(self) -> bool:
+        return self._there and self._form != "off" and self._detail > 0
+
+    def _print(self, exchange: Exchange) -> None:
+        if self._form == "json":
+            self._write(as_json(lines.record(exchange, self._engine.secrets())))
+        else:
+            self._write(encoded(lines.line(exchange, coloured=self._coloured)))
+
+    def _print_refusal(self, method: str, path: str, status: int, why: str) -> None:
+        now = time.time()
+        if self._form == "json":
+            self._write(as_json(lines.refusal_record(now, method, path, status, why)))
+        else:
+            self._write(encoded(lines.refusal_line(now, method, path, status, why, coloured=self._coloured)))
+
+    def _stand_in(self, dumper: Dumper) -> None:
+        theirs: Callable[[http.HTTPFlow], bool] = dumper.match
+
+        def match(flow: http.HTTPFlow) -> bool:
+            ours = flow.metadata.get(flows.SURFACE) in CALLS or flows.ATTEMPT in flow.metadata
+            return not (ours and self._form != "off" and self._detail == 1) and theirs(flow)
+
+        def restore() -> None:
+            dumper.match = theirs  # type: ignore[method-assign]
+
+        dumper.match = match  # type: ignore[method-assign]
+        self._restore = restore
 
 
-def line(exchange: Exchange, *, coloured: bool) -> str:
-    """`12:00:01 gpt-4o → qwen3.7-plus @work 20+46 tokens, first 0.21 s, 1.32 s, finished`."""
-    parts = [time.strftime("%H:%M:%S", time.localtime(exchange.started)), exchange.call.model]
-    if exchange.model and exchange.model != exchange.call.model:
-        parts += ["→", exchange.model]
-    if exchange.account:
-        parts.append(f"@{exchange.account}")
-    facts = []
-    if exchange.usage:
-        facts.append(f"{exchange.usage.prompt}+{exchange.usage.completion} tokens")
-    if exchange.first_byte:
-        facts.append(f"first {exchange.first_byte - exchange.started:.2f} s")
-    facts.append(f"{(exchange.ended or time.time()) - exchange.started:.2f} s")
-    if len(exchange.attempts) > 1:
-        facts.append(f"{len(exchange.attempts)} attempts")
-    outcome: str = exchange.outcome
-    if exchange.error:
-        outcome += f" {exchange.error.status} {exchange.error.code}"
-    if coloured:
-        outcome = f"\x1b[{COLOURS.get(exchange.outcome, '0')}m{outcome}\x1b[0m"
-    text = " ".join(parts) + " " + ", ".join(facts) + ", " + outcome
-    return "".join(char if char.isprintable() or char == "\x1b" else "?" for char in text) + "\n"
+def wants_colours() -> bool:
+    """Only where someone looks, and has not said otherwise (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def encoded(text: str) -> bytes:
+    """As the terminal reads it; an old one may not know every character."""
+    return text.encode(sys.stdout.encoding or "utf-8", "replace")

@@ -110,7 +110,7 @@ def test_the_demo_answers_its_own_curl_line_and_leaves_nothing_behind(tmp_path: 
             os.kill(child, 0)
     said = printed.read_text()
     assert "Traceback" not in said
-    assert re.search(r"qwen3\.7-plus @qwen \d+\+\d+ tokens, first .* finished", said)
+    assert re.search(r"qwen3\.7-plus @qwen ≈\d+: \d+\+\d+ tokens, first .* finished", said)
 
 
 def test_the_demo_lets_a_newcomer_sign_in_from_the_link_to_the_first_answer(tmp_path: Path) -> None:

@@ -119,6 +119,10 @@ class Engine:
             if account.name == name:
                 self._breaker.passed(egress_of(account))
 
+    def secrets(self) -> list[str]:
+        """Every raw string of the accounts that must not be seen anywhere."""
+        return [secret for account in self.pool.accounts for secret in account.secrets()]
+
     def renew_with(self, renewal: Renewal) -> None:
         """Whom to ask for fresh tokens of logins."""
         self._renewal = self.attempts.judge.renewal = renewal
