@@ -124,3 +124,24 @@ def test_the_environment_is_read_with_its_env_file(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("QWEN_POLICY", raising=False)
 
     assert environment()["QWEN_POLICY"] == "strict"
+
+
+def test_a_password_is_no_option() -> None:
+    with pytest.raises(exceptions.OptionsError, match="QWEN_DATABASE_URL") as caught:
+        read(declared(qwen_database="postgresql://me:hunter2@127.0.0.1/x"))
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_ledger_is_in_the_home_in_a_file_or_at_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QWEN_GATEWAY_HOME", str(tmp_path))
+    monkeypatch.delenv("QWEN_DATABASE_URL", raising=False)
+    assert read(declared()).ledger.where == str(tmp_path / "ledger.db")
+    assert read(declared({"DATABASE_PATH": str(tmp_path / "x.db")})).ledger.where == str(tmp_path / "x.db")
+    monkeypatch.setenv("QWEN_DATABASE_URL", "postgresql://db/qwen")
+    assert read(declared({"DATABASE_PATH": "x.db"})).ledger.where == "postgresql://db/qwen"
+
+
+def test_a_pattern_that_is_none_is_refused() -> None:
+    with pytest.raises(exceptions.OptionsError, match="qwen_redact"):
+        read(declared(qwen_redact=["("]))

@@ -25,6 +25,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.metrics import Metrics
     from qwen_gateway.model_lists import ModelLists
     from qwen_gateway.recent import Recent
+    from qwen_gateway.recorder import Recorder
     from qwen_gateway.sessions import Sessions
     from qwen_gateway.shelf.background import Background
     from qwen_gateway.shelf.shelf import Shelf
@@ -42,7 +43,6 @@ def default_addons() -> Sequence[object]:
     return [
         Host(),
         Drain(engine, legs),  # first: it holds back everyone's `done` until the calls have ended
-        Storage(ledger, shelf),
         Accounts(engine),
         Estimates(engine),
         Bookkeeping(engine),
@@ -57,4 +57,6 @@ def default_addons() -> Sequence[object]:
         StoredResponses(shelf, making, legs),
         Conversations(shelf),
         Gateway(engine, legs, shelf, making),
+        Recorder(ledger),
+        Storage(ledger, shelf),  # last: at the end it closes the ledger
     ]

@@ -23,6 +23,7 @@ class Attempt:
         request: method, URL, headers without credentials, body: what a flow of its own shows.
         shown: the client has seen some of its answer.
         fault, verdict: how it failed; None while it runs and when it went well.
+        received: what came as the answer, as far as the exchange's `keep` goes.
     """
 
     number: int
@@ -40,6 +41,22 @@ class Attempt:
     shown: bool = False
     fault: Fault | None = None
     verdict: str | None = None
+    received: list[bytes] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Sent:
+    """What the client got.
+
+    Attributes:
+        status: of HTTP; None while nothing was sent.
+        pieces: the bytes, of a stream perhaps only the first ones; `size` counts all.
+    """
+
+    status: int | None = None
+    streamed: bool = False
+    pieces: list[bytes] = field(default_factory=list)
+    size: int = 0
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -56,6 +73,8 @@ class Exchange:
         error: what the client was told, when it failed.
         measure: the size of the prompt, before any upstream said so.
         estimated: the tokens that the upstream was expected to report for it; known when the exchange has ended.
+        sent: what the client got.
+        keep: bytes of each attempt's answer that somebody wants to have kept.
     """
 
     call: Call
@@ -79,6 +98,8 @@ class Exchange:
     upstream_request_id: str | None = None
     measure: Measure | None = None
     estimated: int | None = None
+    sent: Sent = field(default_factory=Sent)
+    keep: int = 0
 
     def note(self, notices: list[Notice]) -> None:
         """Add notices that are not there yet: every attempt encodes anew."""

@@ -21,7 +21,7 @@ from mitmproxy.net.http import url as urls
 
 from qwen_gateway.engine.delivery import Client as Recipient
 from qwen_gateway.engine.delivery import Headers
-from qwen_gateway.exchange import Attempt, Exchange
+from qwen_gateway.exchange import Attempt, Exchange, Sent
 from qwen_gateway.openai.errors import BadRequest, OpenAIError, TooLarge
 
 CLIENT, SENT, ATTEMPT, SURFACE = "qwen.client", "qwen.sent", "qwen.attempt", "qwen.surface"
@@ -245,17 +245,22 @@ def json_response(body: bytes, status: int = 200, headers: list[tuple[str, str]]
 class Shown:
     """Passes an answer on to the client and keeps the beginning of a stream, for whoever looks at the flow."""
 
-    def __init__(self, client: Recipient) -> None:
+    def __init__(self, client: Recipient, sent: Sent | None = None) -> None:
         self._client = client
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self.streamed = False
+        self._sent = sent or Sent()
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the answer is a stream."""
+        return self._sent.streamed
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        self._sent.status = status
+        self._keep(body)
         await self._client.whole(status, headers, body)
 
     async def begin(self, status: int, headers: Headers) -> None:
-        self.streamed = True
+        self._sent.status, self._sent.streamed = status, True
         await self._client.begin(status, headers)
 
     def send_now(self, data: bytes) -> bool:
@@ -269,17 +274,18 @@ class Shown:
         await self._client.send(data)
 
     def _keep(self, data: bytes) -> None:
-        if self._size < SHOWN_LIMIT:
-            self._pieces.append(data)
-        self._size += len(data)
+        sent = self._sent
+        if sent.size < SHOWN_LIMIT:
+            sent.pieces.append(data)
+        sent.size += len(data)
 
     async def end(self, *, torn: bool) -> None:
         await self._client.end(torn=torn)
 
     def content(self) -> bytes:
         """The stream as the client got it, or its beginning and how much is missing."""
-        kept = b"".join(self._pieces)
-        missing = self._size - len(kept)
+        kept = b"".join(self._sent.pieces)
+        missing = self._sent.size - len(kept)
         return kept + b": %d more bytes were sent\n" % missing if missing else kept
 
 

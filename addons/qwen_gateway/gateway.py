@@ -14,7 +14,7 @@ from qwen_gateway.engine.attempts import Encoder
 from qwen_gateway.engine.delivery import Headers, Writer
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Attempt, Exchange
-from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook
+from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook, QwenStartHook
 from qwen_gateway.leg import LegClient, Legs
 from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.errors import OpenAIError, Unsupported
@@ -78,6 +78,7 @@ class Gateway:
         flows.keep_client_request(flow, body)
         exchange = Exchange(call, surface.name, body, wanted_account=wanted, caller=owner)
         self._flows[exchange], self._exchanges[flow] = weakref.ref(flow), exchange
+        await ctx.master.addons.trigger_event(QwenStartHook(flow, exchange))
         if flow.is_replay:
             await self._replay(flow, exchange, encoder)
             return
@@ -91,6 +92,7 @@ class Gateway:
             exchange.end("cancelled")
             local.refuse(flow, OpenAIError("The client left.", status=499, code="client_closed_request"))
             flow.comment = exchange.summary()
+            await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The client went away: said in the flow now, for this is when it is saved."""
@@ -106,7 +108,7 @@ class Gateway:
                     raise Unsupported(said, param=notice.param)
 
     async def _serve(self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder, client: LegClient) -> None:
-        shown = flows.Shown(client)
+        shown = flows.Shown(client, exchange.sent)
 
         def ended() -> None:
             flow.comment = exchange.summary()
@@ -150,7 +152,7 @@ class Gateway:
     async def _replay(self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder) -> None:
         """A replay has no client that waits: the answer is collected and set."""
         collected = flows.Collected()
-        await self._engine.serve(exchange, encoder, collected, self._writer(exchange))
+        await self._engine.serve(exchange, encoder, flows.Shown(collected, exchange.sent), self._writer(exchange))
         flow.response = collected.response()
         flow.comment = exchange.summary()
         await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))

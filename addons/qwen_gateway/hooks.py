@@ -8,6 +8,14 @@ from qwen_gateway.exchange import Attempt, Exchange
 
 
 @dataclass
+class QwenStartHook(hooks.Hook):
+    """An exchange starts. Awaited: an observer may hold the call back, but not for long."""
+
+    flow: http.HTTPFlow
+    exchange: Exchange
+
+
+@dataclass
 class QwenExchangeHook(hooks.Hook):
     """An exchange ended: finished, failed or cancelled. Once for each exchange."""
 

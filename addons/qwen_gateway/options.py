@@ -5,6 +5,7 @@ mitmweb shows those. `read` turns the options into one frozen value, so that not
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from qwen_auth.store import gateway_home
 from qwen_auth.windows import day_zone
 from qwen_gateway.callers import Keys
 from qwen_gateway.engine.limits import Limits
+from qwen_gateway.ledger import Keep, LedgerSettings, Recording
+from qwen_gateway.ledger.settings import DAY
 from qwen_gateway.openai.chat_choice import Thinking
 from qwen_gateway.upstreams.models import Naming
 from qwen_gateway.upstreams.parameters import Policy
@@ -170,6 +173,27 @@ OPTIONS = (
         "The file of the ledger. Empty: ledger.db in the gateway's home. QWEN_DATABASE_URL names PostgreSQL instead.",
         "DATABASE_PATH",
     ),
+    Option(
+        "qwen_record", str, "full",
+        "What is kept of each call: nothing, everything but bodies, or all of it.",
+        choices=("off", "metadata", "full"),
+    ),
+    Option("qwen_record_events", bool, False, "Keep streams also event by event, as they came and went."),
+    Option(
+        "qwen_redact", Sequence[str], ["keys"],
+        "Regular expressions whose matches are not kept in records; the word keys stands for what looks like one.",
+    ),
+    Option("qwen_keep_days", int, 30, "Days for which records are kept; 0: no limit."),
+    Option("qwen_keep_requests", int, 100_000, "Calls whose records are kept; 0: no limit."),
+    Option("qwen_keep_size", str, "1g", "Bytes of bodies that are kept in records; 0: no limit."),
+    Option("qwen_ledger_flush", int, 1000, "Milliseconds that a record waits for others to be written with it."),
+    Option("qwen_ledger_queue", int, 10_000, "Records that may wait to be written."),
+    Option(
+        "qwen_ledger_full", str, "block",
+        "When more than that wait: new calls wait until there is room, or records are dropped. Running calls never "
+        "wait, and where the database fails nobody does.",
+        choices=("block", "drop"),
+    ),
     Option("qwen_ca_bundle", str, "", "A PEM file to trust for upstreams with certificates of their own."),
 )  # fmt: skip
 """All rows; `docs/reference/options.md` is tested against them."""
@@ -198,9 +222,10 @@ class Settings:
     keys_file: Path | None
     ca_bundle: str | None
     http2: bool
+    ledger: LedgerSettings
+    recording: Recording
     vocabulary: Path | Literal["none"] | None
     persistence: bool
-    database: str
 
 
 def environment() -> dict[str, str]:
@@ -254,10 +279,7 @@ def read(options: OptManager) -> Settings:
         at_least(name, getattr(get, name), 0)
     if not -24 < get.qwen_quota_day_offset < 24:
         raise exceptions.OptionsError(f"qwen_quota_day_offset is {get.qwen_quota_day_offset}; it is hours, -23 to 23.")
-    try:
-        body_limit = human.parse_size(get.qwen_body_limit) or 0
-    except ValueError:
-        raise exceptions.OptionsError(f"qwen_body_limit: {get.qwen_body_limit!r} is no size; try 32m.") from None
+    body_limit = size("qwen_body_limit", get.qwen_body_limit)
     at_least("qwen_body_limit", body_limit, 1)
     return Settings(
         intercept_hosts=frozenset(host.lower() for host in get.qwen_intercept_hosts),
@@ -291,17 +313,63 @@ def read(options: OptManager) -> Settings:
         keys_file=Path(get.qwen_keys_file).expanduser() if get.qwen_keys_file else None,
         ca_bundle=get.qwen_ca_bundle or None,
         http2=get.qwen_http2,
+        ledger=ledger_settings(options),
+        recording=recording(options),
         vocabulary=vocabulary(get.qwen_vocabulary),
         persistence=get.qwen_persistence,
-        database=get.qwen_database,
     )
 
 
-def database(settings: Settings, environ: Mapping[str, str] | None = None) -> str:
+def ledger_settings(options: OptManager) -> LedgerSettings:
+    """Where the ledger is and how it is kept.
+
+    Raises:
+        OptionsError: a value makes no sense, or would show a password.
+    """
+    get: Any = options
+    for name in ("qwen_keep_days", "qwen_keep_requests"):
+        at_least(name, getattr(get, name), 0)
+    for name in ("qwen_ledger_flush", "qwen_ledger_queue"):
+        at_least(name, getattr(get, name), 1)
+    if "://" in get.qwen_database:
+        raise exceptions.OptionsError("qwen_database is a file; set QWEN_DATABASE_URL for a URL, for mitmweb shows it.")
+    return LedgerSettings(
+        database(get.qwen_database) if get.qwen_persistence else "",
+        flush=get.qwen_ledger_flush / 1000,
+        queue=get.qwen_ledger_queue,
+        full=get.qwen_ledger_full,
+        keep=Keep(get.qwen_keep_days * DAY, get.qwen_keep_requests, size("qwen_keep_size", get.qwen_keep_size)),
+    )
+
+
+def recording(options: OptManager) -> Recording:
+    """What is kept.
+
+    Raises:
+        OptionsError: a pattern is none.
+    """
+    get: Any = options
+    for pattern in get.qwen_redact:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise exceptions.OptionsError(f"qwen_redact: {pattern!r} is no regular expression: {error}.") from None
+    return Recording(get.qwen_record, get.qwen_record_events, tuple(get.qwen_redact))
+
+
+def size(name: str, text: str) -> int:
+    """Bytes, of an option like `32m`."""
+    try:
+        return human.parse_size(text) or 0
+    except ValueError:
+        raise exceptions.OptionsError(f"{name}: {text!r} is no size; try 32m.") from None
+
+
+def database(file: str, environ: Mapping[str, str] | None = None) -> str:
     """Where the ledger is: a URL of PostgreSQL, which has a password in it and is no option for that, or a path."""
     found = environment() if environ is None else environ
     url = found.get("QWEN_DATABASE_URL", "").strip()
-    return url or settings.database or str(gateway_home(found) / "ledger.db")
+    return url or str(Path(file or gateway_home(found) / "ledger.db").expanduser().absolute())
 
 
 def caller_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> Keys:

@@ -1,7 +1,5 @@
 """Where the ledger is, and whether there is one; it is written out and closed at the end."""
 
-from dataclasses import replace
-
 from mitmproxy import ctx
 
 from qwen_gateway import options
@@ -17,10 +15,9 @@ class Storage:
         self._shelf = shelf
 
     def configure(self, updated: set[str]) -> None:
-        if updated & {"qwen_persistence", "qwen_database"}:
+        if any(name.startswith("qwen_") for name in updated):
             settings = options.read(ctx.options)
-            where = options.database(settings) if settings.persistence else ""
-            self._ledger.configure(replace(self._ledger.settings, where=where))
+            self._ledger.configure(settings.ledger)
             self._shelf.enabled = settings.persistence
 
     def done(self) -> None:

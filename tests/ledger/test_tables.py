@@ -10,7 +10,7 @@ from qwen_gateway.ledger import accounts, chats, conversations, gateways, keys, 
 from qwen_gateway.ledger.chats import Chat
 from qwen_gateway.ledger.conversations import Conversation
 from qwen_gateway.ledger.database import Database
-from qwen_gateway.ledger.gateways import Gateway
+from qwen_gateway.ledger.identity import Gateway
 from qwen_gateway.ledger.keys import GatewayKey, Spent
 from qwen_gateway.ledger.objects import Stored
 from qwen_gateway.ledger.schema import CONVERSATION_ITEMS, SPEND

@@ -86,7 +86,7 @@ class Reception:
 
     async def _ask(self, account: Account, encoded: Encoded, attempt: Attempt) -> Fault | None:
         """Send the request that has the answer, and deliver that."""
-        self._begun, attempt.answer = False, b""
+        self._begun, attempt.answer, attempt.received = False, b"", []
         headers = dict(attempt.headers)
         account.credentials.apply(headers)
         patience = self._limits.first if encoded.stream else self._limits.whole
@@ -133,7 +133,11 @@ class Reception:
         idle = self._limits.idle
         loop = asyncio.get_running_loop()
         armed = 0.0
+        room = self._exchange.keep
         async for chunk in answer.chunks():
+            if room > 0:
+                attempt.received.append(chunk)
+                room -= len(chunk)
             deltas = decoder.feed(chunk)
             if attempt.shown:
                 if deltas:

@@ -25,9 +25,10 @@ import sys
 from types import ModuleType
 
 from qwen_gateway.ledger.errors import LedgerError
-from qwen_gateway.ledger.ledger import Ledger, LedgerSettings
+from qwen_gateway.ledger.ledger import Ledger
+from qwen_gateway.ledger.settings import Keep, LedgerSettings, Recording
 
-__all__ = ["Ledger", "LedgerError", "LedgerSettings"]
+__all__ = ["Keep", "Ledger", "LedgerError", "LedgerSettings", "Recording"]
 
 LATER = (
     "accounts", "chats", "conversations", "database", "exchanges", "gateways", "keys", "leases", "locks", "metadata",

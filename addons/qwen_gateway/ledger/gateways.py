@@ -1,47 +1,21 @@
 """Which gateways use this database, and which of them are dead: then what they left running was interrupted."""
 
 import os
-import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from uuid import uuid4
 
 from sqlalchemy import Connection, delete, select, update
 
+from qwen_gateway.ledger.identity import Gateway
 from qwen_gateway.ledger.schema import GATEWAYS as TABLE
 from qwen_gateway.ledger.schema import REQUESTS
 from qwen_gateway.version import __version__
-
-BEAT = 15.0
-"""Seconds between two signs of life."""
 
 DEAD = 60.0
 """Seconds without a sign after which a gateway on another machine is taken for dead."""
 
 FORGET = 7 * 86_400.0
 """Seconds after which nobody asks any more when a gateway ended."""
-
-
-def machine() -> str:
-    """What tells this machine, its boot and its process namespace from others, where process ids mean the same."""
-    parts = [platform.node()]
-    for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
-        try:
-            parts.append(str(Path(path).readlink()) if "ns" in path else Path(path).read_text().strip())
-        except OSError:
-            pass
-    return " ".join(parts)
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """One process."""
-
-    id: str = field(default_factory=lambda: f"gw_{uuid4().hex[:16]}")
-    machine: str = field(default_factory=machine)
-    pid: int = field(default_factory=os.getpid)
 
 
 def begin(connection: Connection, gateway: Gateway, now: float) -> None:

@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qwen_gateway.ledger.entries import Entry, Later
 from qwen_gateway.ledger.errors import LedgerError
-from qwen_gateway.ledger.writer import Counters, Full, Writer
+from qwen_gateway.ledger.settings import LedgerSettings
+from qwen_gateway.ledger.writer import Counters, Writer
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -19,26 +19,6 @@ if TYPE_CHECKING:
 
 RETRY = 5.0
 """Seconds for which a database that could not be opened is not tried again."""
-
-MIB = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerSettings:
-    """
-    Attributes:
-        where: a path of a SQLite file, or a URL of PostgreSQL; empty until `configure`.
-        flush: seconds between two batches.
-        queue: records that may wait.
-        queue_size: bytes that they may hold.
-        full: whether new calls wait for room, or what does not fit is dropped.
-    """
-
-    where: str = ""
-    flush: float = 1.0
-    queue: int = 10_000
-    queue_size: int = 64 * MIB
-    full: Full = "block"
 
 
 class Ledger:

@@ -1,28 +1,13 @@
 """How long records stay: by age, number and size, forgotten a few at a time."""
 
-from dataclasses import dataclass
+from sqlalchemy import Connection, delete, func, select
 
-from sqlalchemy import Connection, delete, func, select, text
-
+from qwen_gateway.ledger.database import Database
 from qwen_gateway.ledger.schema import ATTEMPTS, REQUESTS, RESPONSES, SESSIONS
+from qwen_gateway.ledger.settings import Keep
 
 FEW = 200
 """Exchanges that are forgotten in one transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """What stays. 0: no limit.
-
-    Attributes:
-        seconds: since an exchange started.
-        requests: how many.
-        size: bytes of bodies.
-    """
-
-    seconds: float = 30 * 86_400.0
-    requests: int = 100_000
-    size: int = 1024**3
 
 
 def forget_some(connection: Connection, keep: Keep, now: float) -> int:
@@ -52,7 +37,13 @@ def forget_some(connection: Connection, keep: Keep, now: float) -> int:
     return len(doomed)
 
 
-def give_back_room(connection: Connection, pages: int = 1000) -> None:
+def give_back_room(database: Database, pages: int = 1000) -> None:
     """Make SQLite's file smaller by what is free, some pages at a time; PostgreSQL does so itself."""
-    if connection.dialect.name == "sqlite":
-        connection.execute(text(f"PRAGMA incremental_vacuum({int(pages)})"))
+    if database.path is None:
+        return
+
+    def shrink(connection: Connection) -> None:
+        # A row for each page; the pages go as the rows are fetched.
+        connection.exec_driver_sql(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+
+    database.write(shrink)

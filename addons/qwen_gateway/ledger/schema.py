@@ -78,7 +78,6 @@ GATEWAYS = Table(
 SESSIONS = Table(
     "sessions", METADATA,
     Column("id", Words, primary_key=True),
-    Column("key", Words, nullable=True, unique=True),
     Column("caller", Words, nullable=False, server_default=""),
     _when("created_at"),
     Column("last_at", Double, nullable=False, index=True),

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from qwen_gateway.ledger.entries import Chore, Entry, Urgent, save_in_order
 from qwen_gateway.ledger.errors import LedgerError
+from qwen_gateway.ledger.settings import Full
 
 if TYPE_CHECKING:
     from qwen_gateway.ledger.database import Database
@@ -27,8 +28,6 @@ BATCH = 500
 
 LONGEST_PAUSE = 30.0
 """Seconds between two tries at most, while the database fails. The first pause is a second."""
-
-Full = Literal["block", "drop"]
 
 
 @dataclass(slots=True)

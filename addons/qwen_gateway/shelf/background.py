@@ -7,7 +7,8 @@ from typing import Any
 
 from qwen_gateway.codec import sse
 from qwen_gateway.exchange import Exchange
-from qwen_gateway.ledger import gateways, objects
+from qwen_gateway.ledger import objects
+from qwen_gateway.ledger.identity import machine
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.responses_request import ResponsesCall
 from qwen_gateway.openai.responses_stream import ResponsesStream
@@ -133,7 +134,7 @@ class Background:
 
 def holder() -> dict[str, Any]:
     """Which process makes a response."""
-    return {"machine": gateways.machine(), "pid": os.getpid()}
+    return {"machine": machine(), "pid": os.getpid()}
 
 
 def lost(stored: "objects.Stored", now: float) -> bool:
@@ -143,7 +144,7 @@ def lost(stored: "objects.Stored", now: float) -> bool:
         return False
     if not isinstance(holding, dict) or now - stored.created_at > LONGEST:
         return True
-    if holding.get("machine") != gateways.machine():
+    if holding.get("machine") != machine():
         return False
     pid = holding.get("pid")
     return not isinstance(pid, int) or pid == os.getpid() or not _lives(pid)

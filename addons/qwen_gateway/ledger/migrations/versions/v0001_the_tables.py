@@ -103,12 +103,10 @@ def upgrade() -> None:
     op.create_table(
         "sessions",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=True),
         sa.Column("caller", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("last_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=("pk_sessions")),
-        sa.UniqueConstraint("key", name=("uq_sessions_key")),
     )
     op.create_index(("ix_sessions_last_at"), "sessions", ["last_at"], unique=False)
     op.create_table(

@@ -1,0 +1,167 @@
+"""An exchange as rows of tables. Pure; whatever came from outside passes the redactor."""
+
+from typing import TYPE_CHECKING, Any
+
+from qwen_gateway.codec import json
+from qwen_gateway.exchange import Attempt
+from qwen_gateway.ledger.assembly import assembled
+from qwen_gateway.ledger.redaction import Redactor
+from qwen_gateway.openai.usage import usage_object
+
+if TYPE_CHECKING:
+    from qwen_gateway.ledger.record import Record
+
+FINAL = (
+    "ended_at", "model", "account", "account_why", "outcome", "error_status", "error_code", "error_message",
+    "upstream_request_id", "attempts", "notices", "qwen_url", "qwen_headers", "qwen_body", "size",
+)  # fmt: skip
+"""What of a request is known only at its end."""
+
+NAME = 300
+"""Characters of a name or an id that are kept."""
+
+
+def request_row(record: "Record") -> dict[str, Any]:
+    """A row of `requests`: at the beginning of an exchange without what only its end tells."""
+    exchange, origin, redact = record.exchange, record.origin, record.how.redact
+    assert origin.place is not None
+    headers = {name.lower(): redact(value) for name, value in origin.headers}
+    row = dict.fromkeys(FINAL) | {
+        "id": exchange.id,
+        "session_id": origin.place.session_id,
+        "parent_id": origin.place.parent_id,
+        "chain": origin.place.chain,
+        "gateway": origin.gateway,
+        "started_at": exchange.started,
+        "surface": exchange.surface,
+        "stream": exchange.call.stream,
+        "client": origin.client,
+        "user_agent": headers.get("user-agent", "")[:NAME],
+        "caller": exchange.caller,
+        "model_asked": redact(exchange.call.model)[:NAME],
+        "model": "",
+        "account": "",
+        "account_why": "",
+        "outcome": "running",
+        "attempts": 0,
+        "notices": "[]",
+        "headers": json.dumps(headers).decode() if record.how.bodies else "{}",
+        "body": readable(exchange.request_body, redact) if record.how.bodies else None,
+        "size": len(exchange.request_body) if record.how.bodies else 0,
+    }
+    return row | _end(record) if record.ended else row
+
+
+def _end(record: "Record") -> dict[str, Any]:
+    exchange, redact = record.exchange, record.how.redact
+    error = exchange.error
+    row: dict[str, Any] = {
+        "ended_at": exchange.ended,
+        "model": redact(exchange.model)[:NAME],
+        "account": exchange.account or "",
+        "account_why": exchange.why,
+        "outcome": exchange.outcome,
+        "attempts": len(exchange.attempts),
+        "notices": redact(json.dumps([str(notice) for notice in exchange.notices]).decode()),
+    }
+    if error is not None:
+        row |= {"error_status": error.status, "error_code": error.code, "error_message": redact(error.message)}
+    if exchange.upstream_request_id:
+        row["upstream_request_id"] = redact(exchange.upstream_request_id)[:NAME]
+    attempt = answering(record)
+    if attempt is not None:
+        row["qwen_url"] = redact(attempt.url)
+        if record.how.bodies:
+            row["qwen_headers"] = json.dumps({name: redact(value) for name, value in attempt.headers.items()}).decode()
+            row["qwen_body"] = readable(attempt.body, redact)
+    return row
+
+
+def response_row(record: "Record") -> dict[str, Any]:
+    """A row of `responses`: what the client got, and what the upstream sent for it."""
+    exchange, redact, sent = record.exchange, record.how.redact, record.exchange.sent
+    assert record.origin.place is not None
+    ended = exchange.ended or exchange.started
+    usage = usage_object(exchange.usage) if exchange.usage else None
+    row: dict[str, Any] = {
+        "id": f"res_{exchange.id.removeprefix('req_')}",
+        "request_id": exchange.id,
+        "session_id": record.origin.place.session_id,
+        "created_at": ended,
+        "status": sent.status,
+        "prompt_tokens": usage["prompt_tokens"] if usage else 0,
+        "completion_tokens": usage["completion_tokens"] if usage else 0,
+        "total_tokens": usage["total_tokens"] if usage else 0,
+        "cached_tokens": usage["prompt_tokens_details"]["cached_tokens"] if usage else 0,
+        "reasoning_tokens": usage["completion_tokens_details"]["reasoning_tokens"] if usage else 0,
+        "queued_ms": milliseconds(exchange.started, exchange.attempts[0].started if exchange.attempts else None),
+        "first_byte_ms": milliseconds(exchange.started, exchange.first_byte),
+        "duration_ms": milliseconds(exchange.started, ended),
+    }
+    answer = assembled(sent.pieces)
+    row["finish_reason"] = finish_reason(answer)
+    row["body"] = row["received"] = row["sent_events"] = row["received_events"] = None
+    if record.how.bodies:
+        row["body"] = redact(answer)
+        shown = [attempt for attempt in exchange.attempts if attempt.shown]
+        received = [assembled(attempt.received) for attempt in shown]
+        row["received"] = redact("[" + ",".join(received) + "]" if len(received) > 1 else "".join(received))
+    if record.how.bodies and record.how.events:
+        pieces = [piece for attempt in exchange.attempts if attempt.shown for piece in attempt.received]
+        row["received_events"] = readable(b"".join(pieces), redact)
+        row["sent_events"] = readable(b"".join(sent.pieces), redact) if sent.streamed else None
+    return row
+
+
+def attempt_rows(record: "Record") -> list[dict[str, Any]]:
+    """Rows of `attempts`."""
+    redact, bodies, main = record.how.redact, record.how.bodies, answering(record)
+    return [
+        {
+            "request_id": record.exchange.id,
+            "number": attempt.number,
+            "account": attempt.account,
+            "why": attempt.why,
+            "model": redact(attempt.model)[:NAME],
+            "url": redact(attempt.url),
+            "started_at": attempt.started,
+            "ended_at": attempt.ended,
+            "status": attempt.status,
+            "verdict": attempt.verdict,
+            "fault_code": redact(attempt.fault.code)[:NAME] if attempt.fault else None,
+            "fault_message": redact(attempt.fault.message) if attempt.fault else None,
+            "shown": attempt.shown,
+            "body": readable(attempt.body, redact) if bodies and main and attempt.body != main.body else None,
+            "answer": readable(attempt.answer, redact) if bodies and attempt.fault and attempt.answer else None,
+        }
+        for attempt in record.exchange.attempts
+    ]
+
+
+def answering(record: "Record") -> Attempt | None:
+    """The attempt that the client saw, else the last one."""
+    attempts = record.exchange.attempts
+    return next((attempt for attempt in attempts if attempt.shown), attempts[-1] if attempts else None)
+
+
+def readable(data: bytes, redact: Redactor) -> str:
+    """Bytes as text, without what is not to be kept."""
+    return redact(data.decode("utf-8", "replace"))
+
+
+def milliseconds(begin: float, end: float | None) -> float | None:
+    """Between two times."""
+    return None if end is None else round(max(0.0, end - begin) * 1000, 3)
+
+
+def finish_reason(answer: str) -> str | None:
+    """Why the first choice ended; of the Responses API, its status."""
+    try:
+        value = json.loads(answer)
+        if isinstance(value, dict) and value.get("choices"):
+            found = value["choices"][0].get("finish_reason")
+        else:
+            found = value.get("status") if isinstance(value, dict) else None
+    except (json.BadJSON, AttributeError, IndexError, KeyError, TypeError):
+        return None
+    return found[:NAME] if isinstance(found, str) else None
