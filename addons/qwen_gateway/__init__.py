@@ -33,9 +33,12 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.storage import Storage
     from qwen_gateway.stored import StoredResponses
     from qwen_gateway.terminal import Terminal
+    from qwen_gateway.web_chats import WebChats
+    from qwen_gateway.web_sessions import SessionsInLedger
 
     engine = Engine()
     ledger = Ledger()
+    engine.sessions = SessionsInLedger(ledger, persistent=lambda: bool(ledger.settings.where))
     legs = Legs()
     sessions = Sessions()
     shelf = Shelf(ledger)
@@ -56,6 +59,7 @@ def default_addons() -> Sequence[object]:
         ModelLists(engine),
         StoredResponses(shelf, making, legs),
         Conversations(shelf),
+        WebChats(engine),
         Gateway(engine, legs, shelf, making),
         Recorder(ledger),
         Storage(ledger, shelf),  # last: at the end it closes the ledger

@@ -28,6 +28,7 @@ from qwen_gateway.ledger.settings import DAY
 from qwen_gateway.openai.chat_choice import Thinking
 from qwen_gateway.upstreams.models import Naming
 from qwen_gateway.upstreams.parameters import Policy
+from qwen_gateway.upstreams.situation import Parent
 from qwen_gateway.upstreams.tool_prompt import Convention
 
 
@@ -135,6 +136,20 @@ OPTIONS = (
         "QWEN_KEEP_FLOWS", int,
     ),
     Option(
+        "qwen_session_timeout", int, 1800,
+        "Seconds after which a chat at chat.qwen.ai that nobody went on with is forgotten.",
+        "SESSION_TIMEOUT", _milliseconds,
+    ),
+    Option(
+        "qwen_delete_chats", bool, False,
+        "Delete chats at chat.qwen.ai when they are forgotten, so that they do not fill the list on its page.",
+    ),
+    Option(
+        "qwen_web_parent", str, "response",
+        "Which id continues a chat at chat.qwen.ai: that of the response, or that of the question before it.",
+        choices=("response", "question"),
+    ),
+    Option(
         "qwen_quota_day_offset", int, 0,
         "Hours by which the midnight that ends a day's quota is ahead of UTC (Beijing: 8).",
     ),
@@ -216,6 +231,9 @@ class Settings:
     connect_timeout: float
     limits: Limits
     drain: float
+    session_timeout: float
+    delete_chats: bool
+    web_parent: Parent
     keep_flows: int
     allowed_hosts: frozenset[str]
     cors_origins: frozenset[str]
@@ -307,6 +325,9 @@ def read(options: OptManager) -> Settings:
             day=day_zone(get.qwen_quota_day_offset),
         ),
         drain=float(get.qwen_drain),
+        session_timeout=float(get.qwen_session_timeout),
+        delete_chats=get.qwen_delete_chats,
+        web_parent=cast(Parent, get.qwen_web_parent),
         keep_flows=get.qwen_keep_flows,
         allowed_hosts=frozenset(host.lower() for host in get.qwen_allowed_hosts),
         cors_origins=frozenset(origin.lower().rstrip("/") for origin in get.qwen_cors_origins),

@@ -256,6 +256,12 @@ class Encoder:
     async def prepare(self, wanted: str | None) -> None:
         """Nothing is to be found out."""
 
+    async def begin(self, exchange: Exchange) -> None:
+        """Nothing to take."""
+
+    def settle(self) -> None:
+        """Nothing was taken."""
+
     def model_of(self, account: Account) -> str | None:
         return MODEL
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 from qwen_auth.account import Account
 from qwen_auth.plans import find_plan
 from qwen_auth.web.credentials import WebCredentials
+from qwen_gateway.encoders.talk import Talk
 from qwen_gateway.engine.attempts import Ask
 from qwen_gateway.engine.engine import Engine
+from qwen_gateway.exchange import Exchange
 from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.errors import BadRequest, NotFound, OpenAIError
 from qwen_gateway.openai.notices import Notice
@@ -19,6 +21,7 @@ from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.upstreams.messages import has_images
 from qwen_gateway.upstreams.models import resolve
 from qwen_gateway.upstreams.situation import Situation
+from qwen_gateway.upstreams.web.encode import WebEncoded
 
 
 class ChatEncoder:
@@ -30,6 +33,7 @@ class ChatEncoder:
         self._engine = engine
         self._models: dict[str, tuple[str | None, list[Notice]]] = {}
         self._refusal: NotFound | None = None
+        self._talk: Talk | None = None
 
     @property
     def asks(self) -> int:
@@ -54,6 +58,19 @@ class ChatEncoder:
         assert self._refusal is not None
         return self._refusal
 
+    async def begin(self, exchange: Exchange) -> None:
+        """Take the chat that has the call's history, if an account keeps histories itself."""
+        wanted = exchange.wanted_account
+        accounts = [account for account in self._engine.pool.accounts if account.name == wanted] if wanted else None
+        names = [each.name for each in accounts or self._engine.pool.serving() if each.kind == "web"]
+        if names and self._call.choices == 1 and self._call.body["messages"]:
+            self._talk = Talk(self._call, self._engine.sessions, self._settings.web_parent)
+            exchange.home = await self._talk.begin(names, exchange.caller)
+
+    def settle(self) -> None:
+        if self._talk is not None:
+            self._talk.settle()
+
     def model_of(self, account: Account) -> str | None:
         return self._resolve(account)[0]
 
@@ -77,8 +94,10 @@ class ChatEncoder:
             flavour(find_plan(account.plan).flavour),
             policy=self._settings.policy,
             output_ceiling=ceilings.get(model),
-            situation=self._situation(account),
+            situation=self._situation(account, ask),
         )
+        if self._talk is not None and isinstance(encoded, WebEncoded) and not ask.added:
+            self._talk.follow(account, encoded)
         encoded.notices[:0] = [*notices, *self._call.notices]
         if self._call.choices > 1:
             encoded.notices.append(Notice("emulated", "n", f"{self.asks} calls are made at once"))
@@ -90,7 +109,7 @@ class ChatEncoder:
             return self._call
         return replace(self._call, body={**self._call.body, "messages": [*self._call.body["messages"], *ask.added]})
 
-    def _situation(self, account: Account) -> Situation:
+    def _situation(self, account: Account, ask: Ask) -> Situation:
         credentials = account.credentials
         if not isinstance(credentials, WebCredentials):
             return Situation(tool_prompt=self._settings.tool_prompt)
@@ -98,6 +117,9 @@ class ChatEncoder:
             account.endpoint,
             credentials.guest,
             self._engine.catalogue.known(account),
+            self._talk.chat_for(account) if self._talk and not ask.added else None,
+            self._settings.web_parent,
+            dispose=self._settings.delete_chats,
             tool_prompt=self._settings.tool_prompt,
         )
 

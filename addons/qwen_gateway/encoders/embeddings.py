@@ -7,6 +7,7 @@ from qwen_auth.plans import find_plan
 from qwen_gateway import token_ids
 from qwen_gateway.engine.attempts import Ask
 from qwen_gateway.engine.engine import Engine
+from qwen_gateway.exchange import Exchange
 from qwen_gateway.openai.embeddings_request import EmbeddingsCall
 from qwen_gateway.openai.errors import NotFound
 from qwen_gateway.openai.notices import Notice
@@ -73,6 +74,12 @@ class EmbeddingsEncoder:
         texts, self._decoded = await token_ids.texts_of(self._call.inputs, "input")
         most = min(rows, default=len(texts))
         self._batches = [Batch(first, texts[first : first + most]) for first in range(0, len(texts), most)]
+
+    async def begin(self, exchange: Exchange) -> None:
+        """Inputs have no history."""
+
+    def settle(self) -> None:
+        """Nothing was taken."""
 
     def _look_up(self, account: Account, host: Flavour) -> tuple[str, Notice | None]:
         if account.kind not in EMBEDDERS:

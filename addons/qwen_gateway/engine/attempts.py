@@ -74,6 +74,12 @@ class Encoder(Protocol):
             OpenAIError: none of them can serve it.
         """
 
+    async def begin(self, exchange: Exchange) -> None:
+        """Take what the exchange shall have to itself, before an account is picked: the chat of its conversation."""
+
+    def settle(self) -> None:
+        """Give it back: the exchange has ended, in whatever way."""
+
     def model_of(self, account: Account) -> str | None:
         """The account's name for the model that was asked for; None when it has none."""
 
@@ -122,6 +128,7 @@ class Attempts:
         observe: Observe | None = None,
         renewal: Renewal | None = None,
         breaker: Breaker | None = None,
+        afterwards: Afterwards | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -133,7 +140,7 @@ class Attempts:
         self._spent = spent or Spent()
         self.observe = observe
         self.breaker = breaker or Breaker(clock)
-        self.afterwards = Afterwards()
+        self.afterwards = afterwards or Afterwards()
         self._sleep = sleep
         self._clock = clock
         self.ceilings: dict[str, int] = {}

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Pool, Strategy
@@ -15,14 +15,17 @@ from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
 from qwen_gateway.engine.delivery import Client, Delivery, Headers, Writer
+from qwen_gateway.engine.errands import Afterwards
 from qwen_gateway.engine.gate import Gate, admit
 from qwen_gateway.engine.httpx_transport import HttpxTransport
 from qwen_gateway.engine.judging import Renewal
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import Transport
 from qwen_gateway.exchange import Exchange
+from qwen_gateway.histories import Sessions, SessionsInMemory
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.tokens.estimator import Estimator
+from qwen_gateway.upstreams.steps import Request
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ class Engine:
         self._sleep, self._clock = sleep, clock
         self._budget = RetryBudget()
         self._breaker = Breaker(clock)
+        self._afterwards = Afterwards()
+        self.sessions: Sessions = SessionsInMemory(clock)
         self._ways: tuple[object, ...] = ()
         self._kept: float | None = None
         self._retired: list[Transport] = []
@@ -75,6 +80,7 @@ class Engine:
             spent=self.spent,
             renewal=self._renewal,
             breaker=self._breaker,
+            afterwards=self._afterwards,
             sleep=self._sleep,
             clock=self._clock,
         )
@@ -123,6 +129,10 @@ class Engine:
         """Every raw string of the accounts that must not be seen anywhere."""
         return [secret for account in self.pool.accounts for secret in account.secrets()]
 
+    def tidy(self, account: Account, requests: Iterable[Request]) -> None:
+        """Make requests that nobody waits for."""
+        self._afterwards.send(self.transport, account, requests)
+
     def renew_with(self, renewal: Renewal) -> None:
         """Whom to ask for fresh tokens of logins."""
         self._renewal = self.attempts.judge.renewal = renewal
@@ -157,8 +167,10 @@ class Engine:
         task = asyncio.current_task()
         assert task is not None
         self.running[exchange] = task
+        asked = encoder
         try:
             self._still_open()
+            await asked.begin(exchange)
             if self.gate is not None and exchange.caller:
                 encoder = await admit(self.gate, exchange, encoder, self.pool.accounts, self.estimator)
             await self.attempts.run(exchange, encoder, delivery)
@@ -183,6 +195,7 @@ class Engine:
         finally:
             del self.running[exchange]
             delivery.stop()
+            asked.settle()
             if self.gate is not None and exchange.caller:
                 self.gate.leave(exchange, delivery.writer.usage, delivery.pieces)
 

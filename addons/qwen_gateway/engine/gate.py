@@ -37,6 +37,12 @@ class Narrowed:
     async def prepare(self, wanted: str | None) -> None:
         await self._encoder.prepare(wanted)
 
+    async def begin(self, exchange: Exchange) -> None:
+        await self._encoder.begin(exchange)
+
+    def settle(self) -> None:
+        self._encoder.settle()
+
     def encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
         return self._encoder.encode(account, ceilings, ask)
 

@@ -34,6 +34,7 @@ class Situation:
         chat: the chat that has all of the call's messages but the last one.
         parent: see `Parent`.
         tool_prompt: how tools are put into words for an upstream that has none.
+        dispose: a chat that nobody will go on with is deleted.
     """
 
     origin: str = ""
@@ -42,6 +43,7 @@ class Situation:
     chat: Chat | None = None
     parent: Parent = "response"
     tool_prompt: Convention = "json"
+    dispose: bool = False
 
 
 NOWHERE = Situation()

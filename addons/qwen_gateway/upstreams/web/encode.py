@@ -1,6 +1,6 @@
 """A chat call for chat.qwen.ai (upstream.md 3.5): one text, its files, and the requests that bring them there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ from qwen_gateway.upstreams.web.refusals import actual_status, fault_of_reply
 from qwen_gateway.upstreams.web.speech import Speech, speech_of
 from qwen_gateway.upstreams.web.thinking import feature_config
 from qwen_gateway.upstreams.web.transcript import ATTACHED, fold, said
-from qwen_gateway.upstreams.web.turn import stop
+from qwen_gateway.upstreams.web.turn import delete, stop
 
 TEXT_LIMIT = 100_000
 """Bytes of a turn's text; a body above about 128 KB always meets the challenge page (3.5)."""
@@ -45,6 +45,8 @@ class WebEncoded(Encoded):
         phases: of the attempt that runs, or ran.
         chat_id: where it was said, once known.
         whole: the answer came to the upstream's own end, so that the chat knows what the client knows.
+        dispose, kept: a chat that was made for this call is deleted, unless someone may go on with it.
+        listeners: make the stages that hear what the client is told.
     """
 
     plan: Plan | None = None
@@ -53,12 +55,18 @@ class WebEncoded(Encoded):
     limit: int | None = None
     phases: Phases = field(default_factory=Phases)
     whole: bool = False
+    listeners: list[Callable[[], Stage]] = field(default_factory=list)
+    cut: Cut | None = None
+    dispose: bool = False
+    kept: bool = False
 
     def decoder(self) -> Decoder:
         self.phases, self.whole = Phases(), False
         stages: list[Stage] = [make() for make in self.speech.stages]
         if self.stops or self.limit is not None:
-            stages.append(Cut(self.stops, self.limit))
+            self.cut = Cut(self.stops, self.limit)
+            stages.append(self.cut)
+        stages.extend(listener() for listener in self.listeners)
         return Staged(WebAnswer(self.phases, self._ended), stages)
 
     def steps(self) -> Steps:
@@ -73,12 +81,19 @@ class WebEncoded(Encoded):
         assert fault is not None
         return fault
 
+    def cut_early(self) -> bool:
+        """Whether the client was given less than the upstream said."""
+        return self.cut is not None and self.cut.early
+
     def afterwards(self) -> list[Request]:
         """What to tell the upstream when nobody listens any more: that a generation may end (3.11: one per chat)."""
         plan = self.plan
-        if plan is None or self.whole or not plan.running:
+        if plan is None or not plan.running:
             return []
-        return [stop(plan.origin, plan.running, self.phases.response_id)]
+        requests = [] if self.whole else [stop(plan.origin, plan.running, self.phases.response_id)]
+        if self.dispose and not self.kept and plan.made:
+            requests.append(delete(plan.origin, plan.running))
+        return requests
 
     def _ended(self) -> None:
         self.whole = True
@@ -141,6 +156,7 @@ def encode_chat(
         speech=speech,
         stops=stop_sequences(call.body),
         limit=token_limit(call.body),
+        dispose=situation.dispose,
     )
 
 

@@ -32,6 +32,7 @@ class Plan:
         chat: the chat to continue with `text`; None: a new one, with the transcript.
         uploads: the files that go with the text.
         transcript, pictures: the whole conversation as a text with its files, made when it is needed.
+        made: the chat was made for this call.
         running: the chat in which something was asked; empty until then.
         anew: the chat to continue was lost, and a new one has taken its place.
     """
@@ -50,6 +51,7 @@ class Plan:
     parent: Parent = "response"
     running: str = ""
     anew: bool = False
+    made: bool = False
 
     def first(self) -> list[Notice]:
         """Make ready what the first turn says.
@@ -113,7 +115,7 @@ def _say(plan: Plan) -> Steps:
         number = made.get("id")
         if not isinstance(number, str) or not number:
             return Fault(0, "", "the site made a chat without an id", origin="body")
-        plan.chat = Chat(number, "")
+        plan.chat, plan.made = Chat(number, ""), True
     outcome = yield plan.ask(plan.chat, files)
     if isinstance(outcome, Fault) and outcome.code == IN_PROGRESS:
         yield stop(plan.origin, plan.chat.id)
