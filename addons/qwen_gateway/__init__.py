@@ -32,6 +32,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.signin import SignIn
     from qwen_gateway.storage import Storage
     from qwen_gateway.stored import StoredResponses
+    from qwen_gateway.stored_chats import StoredChats
     from qwen_gateway.terminal import Terminal
     from qwen_gateway.web_chats import WebChats
     from qwen_gateway.web_sessions import SessionsInLedger
@@ -60,6 +61,7 @@ def default_addons() -> Sequence[object]:
         StoredResponses(shelf, making, legs),
         Conversations(shelf),
         WebChats(engine),
+        StoredChats(shelf),
         Gateway(engine, legs, shelf, making),
         Recorder(ledger),
         Storage(ledger, shelf),  # last: at the end it closes the ledger

@@ -49,7 +49,7 @@ class Gateway:
         if flow.response or flow.error or flows.ATTEMPT in flow.metadata:
             return
         surface = SURFACES.get(flow.metadata.get(flows.SURFACE, ""))
-        if surface is None:
+        if surface is None or (flow.request.method != "POST" and not flow.is_replay):
             return
         try:
             await self._take(flow, surface)
@@ -63,7 +63,7 @@ class Gateway:
             owner = flows.caller(flow)
             call = await keeping.resolve(self._shelf, surface.parse(body), owner)
             if not flow.is_replay:
-                keeping.attend(self._shelf, call, owner)
+                keeping.attend(self._shelf, surface.name, call, owner)
             self._check_policy(call)
             wanted = flow.request.headers.get("x-qwen-account")
             encoder = surface.encoder(call, self._settings, self._engine)

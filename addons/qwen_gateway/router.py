@@ -8,6 +8,7 @@ Surface = Literal[
     "chat",
     "responses",
     "stored response",
+    "stored chat",
     "conversations",
     "completions",
     "embeddings",
@@ -39,7 +40,17 @@ class Route:
 _PREFIX = r"(?:/openai)?(?:/v1)?"
 
 TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
-    (re.compile(rf"{_PREFIX}/chat/completions"), "chat", frozenset({"POST"})),
+    (re.compile(rf"{_PREFIX}/chat/completions"), "chat", frozenset({"GET", "POST"})),
+    (
+        re.compile(rf"{_PREFIX}/chat/completions/(?P<argument>chatcmpl-[^/]+)"),
+        "stored chat",
+        frozenset({"GET", "HEAD", "POST", "DELETE"}),
+    ),
+    (
+        re.compile(rf"{_PREFIX}/chat/completions/(?P<argument>chatcmpl-[^/]+/messages)"),
+        "stored chat",
+        frozenset({"GET", "HEAD"}),
+    ),
     (re.compile(rf"{_PREFIX}/responses"), "responses", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/completions"), "completions", frozenset({"POST"})),
     (
@@ -80,11 +91,21 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
 )
 
 INTERCEPTED: frozenset[Surface] = frozenset(
-    {"chat", "responses", "stored response", "conversations", "completions", "embeddings", "models", "model"}
+    {
+        "chat",
+        "responses",
+        "stored response",
+        "stored chat",
+        "conversations",
+        "completions",
+        "embeddings",
+        "models",
+        "model",
+    }
 )
 """Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
 
-CALLS: frozenset[Surface] = INTERCEPTED - {"stored response", "conversations", "models", "model"}
+CALLS: frozenset[Surface] = INTERCEPTED - {"stored response", "stored chat", "conversations", "models", "model"}
 """Surfaces whose calls an upstream answers; a gateway that is about to end takes no new ones."""
 
 ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin", "metrics"})

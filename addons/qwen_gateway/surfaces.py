@@ -13,6 +13,7 @@ from qwen_gateway.engine.delivery import Writer
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.chat_choice import Dress
+from qwen_gateway.openai.chat_kept import KeptChat
 from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_request import ChatCall, call_of, parse_object
 from qwen_gateway.openai.chat_stream import ChatStream
@@ -55,6 +56,8 @@ def parse_chat(data: bytes) -> ChatCall:
 def chat_writer(call: ChatCall, settings: Settings) -> Writer:
     """Chunks or one object, as the call asks."""
     dress = Dress(thinking=settings.thinking, service_tier="default" if call.body.get("service_tier") else None)
+    if call.when_answered is not None:
+        return KeptChat(call, dress, call.when_answered)
     return ChatStream(call, dress) if call.stream else ChatObject(call, dress)
 
 

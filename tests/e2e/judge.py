@@ -19,6 +19,7 @@ from tests import referee
 KINDS = (
     ("/models/", "model"),
     ("/models", "models"),
+    ("/messages", "chat.completion.messages"),
     ("/items/", "conversation.item"),
     ("/items", "conversation.items"),
     ("/conversations", "conversation"),
@@ -78,6 +79,8 @@ class Judge:
         except ValueError:
             self.complaints.append(f"{path}: {status} is not JSON: {body[:120]!r}")
             return
+        if isinstance(parsed, dict) and parsed.get("object") == "list" and path.endswith("/chat/completions"):
+            kind = "chat.completion.list"
         if isinstance(parsed, dict) and parsed.get("object") == "conversation":
             kind = "conversation"  # also what is left when an item was deleted
         if isinstance(parsed, dict) and parsed.get("deleted") is True:

@@ -46,6 +46,13 @@ def text_chunk() -> Node:
     return schema
 
 
+def stored_messages() -> Node:
+    """The messages of a stored completion: described as those of answers, but OpenAI's own example has a user's."""
+    schema = json.loads(json.dumps(SCHEMAS["ChatCompletionMessageList"]))
+    schema["keys"]["data"]["items"]["keys"]["role"]["enum"] += ["user", "system", "developer", "tool"]
+    return schema
+
+
 # Objects that the description leaves out: the answer to DELETE /responses/{id} has no schema there, only an
 # example, and the official libraries drop it.
 WRITTEN_BY_HAND: dict[str, Node] = {
@@ -59,6 +66,7 @@ WRITTEN_BY_HAND: dict[str, Node] = {
         "required": ["deleted", "id", "object"],
     },
     "text_completion.chunk": text_chunk(),
+    "chat.completion.messages": stored_messages(),
 }
 
 KINDS: dict[str, Node] = {kind: {"ref": name} for kind, name in TABLE["kinds"].items()} | WRITTEN_BY_HAND

@@ -5,6 +5,7 @@ stay in the body; what becomes of them is the upstream's policy.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -146,11 +147,13 @@ class ChatCall(Call):
     Attributes:
         legacy_functions: the client speaks `functions`; it gets `function_call` back.
         custom_tools: names of freeform tools, which are unwrapped in the answer.
+        when_answered: told the whole answer when it is there, before the client sees its end.
     """
 
     include_usage: bool = False
     legacy_functions: bool = False
     custom_tools: frozenset[str] = frozenset()
+    when_answered: Callable[[dict[str, Any]], None] | None = None
 
     def client_name(self, param: str) -> str:
         """The client's name of a parameter, where its surface has another one."""

@@ -4,7 +4,7 @@ The upstream's own Responses API is not relied on: it ignores half of the parame
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -103,7 +103,6 @@ class ResponsesCall(ChatCall):
         places: where each message comes from, in the client's words.
         sealed: reasoning goes out sealed.
         truncation: what happens when the input is too long for the model.
-        when_answered: told the response when it is over.
     """
 
     id: str = ""
@@ -113,7 +112,6 @@ class ResponsesCall(ChatCall):
     places: list[str] = field(default_factory=list)
     sealed: bool = False
     truncation: str = "disabled"
-    when_answered: Callable[[dict[str, Any]], None] | None = None
 
     @property
     def stored(self) -> bool:
