@@ -364,4 +364,42 @@ ROWS = {
         "<think>\nI could <read_file><path>x</path></read_file> it.\n</think>",
     ),
     "a grammar": Row("<tool_call>{NAME, ARGUMENTS...}</tool_call>", (), "<tool_call>{NAME, ARGUMENTS...}</tool_call>"),
+    # what models do beside
+    "a fence that is never closed": Row(
+        'Reading:\n```xml\n<tool_call>\n{"name": "read_file", "arguments": {"path": "src/a.py"}}\n</tool_call>',
+        READ,
+        "Reading:\n```xml",
+    ),
+    "a fence of tags that is never closed": Row("```\n<read_file>\n<path>src/a.py</path>\n</read_file>\n", READ, "```"),
+    "a fence that is closed at the end": Row(
+        "```xml\n<read_file>\n<path>x</path>\n</read_file>\n```",
+        (),
+        "```xml\n<read_file>\n<path>x</path>\n</read_file>\n```",
+    ),
+    "HTML in a fence": Row("```html\n<p>\n<b>x</b>\n</p>\n```\nx", (), "```html\n<p>\n<b>x</b>\n</p>\n```\nx"),
+    "a fence within thoughts": Row(
+        "<think>\n```\nhm `\n</think>\n\n<read_file><path>src/a.py</path></read_file>",
+        READ,
+        "<think>\n```\nhm `\n</think>",
+    ),
+    "the tool's answer invented": Row(
+        '<tool_call>\n{"name": "read_file", "arguments": {"path": "src/a.py"}}\n</tool_call>\n<tool_response>\nx = 1\n'
+        '</tool_response>\nNow:\n<tool_call>\n{"name": "execute_command", "arguments": {"command": "rm -rf x"}}\n</tool_call>',
+        READ,
+    ),
+    "the tool's answer invented, tags": Row(
+        "<read_file>\n<path>src/a.py</path>\n</read_file>\n\nTool Result from read_file:\nx = 1\n\n"
+        "<execute_command>\n<command>rm -rf x</command>\n</execute_command>",
+        READ,
+    ),
+    "something like a tool's answer": Row(
+        "<read_file><path>src/a.py</path></read_file>\nTool Results are next.", READ, "\nTool Results are next."
+    ),
+    "behind a closing quote": Row(
+        'I run "ls"<tool_call>{"name": "read_file", "arguments": {"path": "src/a.py"}}</tool_call>', READ, 'I run "ls"'
+    ),
+    "an apostrophe": Row("It's Ann's<read_file><path>src/a.py</path></read_file>", READ, "It's Ann's"),
+    "single quotes around": Row(
+        "Write '<read_file><path>x</path></read_file>'.", (), "Write '<read_file><path>x</path></read_file>'."
+    ),
 }

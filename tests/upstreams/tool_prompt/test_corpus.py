@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.upstreams.tool_prompt.boxes import hear
+from tests.upstreams.tool_prompt.boxes import box, hear
 from tests.upstreams.tool_prompt.corpus import ROWS, Row
 
 CASES = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -47,6 +47,13 @@ def test_random_cuts_and_texts_joined(data: st.DataObject) -> None:
     places = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=30)))
     pieces = [text[start:stop] for start, stop in pairwise([0, *places, len(text)])]
     assert hear(pieces) == hear([text])
+
+
+def test_a_fenced_call_counts_where_one_is_demanded() -> None:
+    text = "```xml\n<read_file>\n<path>a</path>\n</read_file>\n```"
+    for pieces in ([text], list(text)):
+        heard = hear(pieces, box(tool_choice="required"))
+        assert [(name, settled.arguments) for name, settled in heard.calls] == [("read_file", '{"path":"a"}')]
 
 
 ALPHABET = st.sampled_from(

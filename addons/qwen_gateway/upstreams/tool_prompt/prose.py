@@ -3,8 +3,8 @@
 import re
 
 _MARK = re.compile(r"`+|~+|\n|<")
-QUOTES = "\"'“‘«\\"
-"""Before a tag these say that it is talked about."""
+QUOTES = "“‘«\\"
+"""Before a tag these say that it is talked about; so do plain quotes that open."""
 
 
 class Prose:
@@ -14,12 +14,29 @@ class Prose:
         self._fence = ""  # the marks that opened the fence we are in
         self._code = 0  # backticks that opened the inline code we are in
         self._line = ""  # the line so far, its first characters: enough to see whether only blanks came
-        self._last = ""
+        self._tail = ""  # the last two characters
+        self._quotes = 0  # double quotes on this line
 
     @property
     def quoted(self) -> bool:
         """Whether a tag here would be talked about."""
-        return bool(self._fence or self._code or (self._last and self._last in QUOTES))
+        last, before = self._tail[-1:], self._tail[:-1]
+        return bool(
+            self._fence
+            or self._code
+            or (last and last in QUOTES)
+            or (last == '"' and self._quotes % 2)
+            or (last == "'" and (not before or before in " \t\n(["))
+        )
+
+    @property
+    def fence(self) -> str:
+        """The marks of the code fence we are in, at the beginning of a line of it; else nothing."""
+        return self._fence if self.at_line_start else ""
+
+    def leave_fence(self) -> None:
+        """It was none."""
+        self._fence = ""
 
     @property
     def at_line_start(self) -> bool:
@@ -37,11 +54,11 @@ class Prose:
             self._take(text[place : found.start()])
             sign = found[0]
             if sign == "<":
-                if stop and not self.quoted:
+                if stop and (self.fence or not self.quoted):
                     return found.start()
                 self._take("<")
             elif sign == "\n":
-                self._line, self._code, self._last = "", 0, "\n"
+                self._line, self._code, self._quotes, self._tail = "", 0, 0, "\n"
             elif found.end() == len(text) and not final:
                 return found.start()  # the run of marks may go on
             else:
@@ -52,7 +69,8 @@ class Prose:
 
     def _take(self, text: str) -> None:
         if text:
-            self._last = text[-1]
+            self._tail = (self._tail + text[-2:])[-2:]
+            self._quotes += text.count('"')
             if len(self._line) < 80:
                 self._line += text[: 80 - len(self._line)]
 

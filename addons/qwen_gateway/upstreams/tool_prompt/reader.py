@@ -7,6 +7,7 @@ came in. The result is the same however the text is cut.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from qwen_gateway.upstreams.tool_prompt.arguments import settle_tags
 from qwen_gateway.upstreams.tool_prompt.forms import (
@@ -25,6 +26,8 @@ from qwen_gateway.upstreams.tool_prompt.toolbox import Toolbox
 OPENERS = ("<tool_call>", "<tool_calls>", "<function_call>", "<function_calls>")
 """Beginnings of a block of calls."""
 THINKING, THOUGHT = "<think>", "</think>"
+RESULTS = ("<tool_response", "Tool Result from ")
+"""Beginnings of a tool's answer, which only we may write."""
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class Reader:
         self._named = False
         self._block: str | None = None  # the opening tag of the block we are in; "" when a call has come in it
         self._thinking = False
+        self._muted = False  # what comes is the model's own invention of a tool's answer
         self._at_start = True  # nothing but blanks so far
         self._spoken = True  # text was shown since the last call
 
@@ -117,22 +121,74 @@ class Reader:
 
     def _read_prose(self, pieces: list[Piece], *, final: bool) -> bool:
         """Text outside of calls."""
+        if self._muted:
+            self._text = ""
+            return False
+        if self._thinking:
+            return bool(self._text) and self._think(pieces, final=final)
         if self._at_start and not self._bare_json(final=final):
             return self._form is not None
         if not self._text:
             return False
+        if self.called and not self._spoken and (invented := self._invented(final=final)) != "no":
+            self._muted = invented == "yes"
+            return self._muted
         place = self._prose.walk(self._text, 0, final=final)
         self._say(pieces, self._text[:place])
         self._text = self._text[place:]
         if not self._text.startswith("<"):
             return False
-        if self._text.startswith((THINKING, THOUGHT)):
-            self._thinking = self._text.startswith(THINKING)
-            self._prose = Prose()
-            return self._plain(pieces)
-        if self._thinking:
-            return (final or not THOUGHT.startswith(self._text)) and self._plain(pieces)
+        if fence := self._prose.fence:
+            return self._in_fence(pieces, fence, final=final)
+        if self._text.startswith(THINKING):
+            return self._think(pieces, final=final)
         return self._tag(pieces, final=final)
+
+    def _think(self, pieces: list[Piece], *, final: bool) -> bool:
+        """Thoughts in the text: nothing in them is meant for us, fences and quotes in them least of all."""
+        place = self._text.find(THOUGHT)
+        self._thinking = place < 0
+        end = place + len(THOUGHT)
+        if self._thinking:
+            end = len(self._text) if final else _before_partial(self._text, THOUGHT)
+        self._say(pieces, self._text[:end])
+        self._text = self._text[end:]
+        self._prose = Prose()
+        return not self._thinking
+
+    def _in_fence(self, pieces: list[Piece], fence: str, *, final: bool) -> bool:
+        """A tag at the beginning of a line in a code fence: an example, unless the fence is never closed, for a model
+        that stops with its call does not close it; or unless a call is demanded."""
+        text = self._text
+        if not self._opens_call(text):
+            if not final and _partial(text, *self._heads):
+                return False
+            return self._plain(pieces)
+        closing = re.compile(rf"\n[ \t]*{re.escape(fence)}").search(text)
+        if self._toolbox.demand == "required" or (closing is None and final):
+            self._prose.leave_fence()
+            return True
+        if closing is None:
+            return False
+        example = text[: closing.start()]
+        self._say(pieces, example)
+        self._prose.pass_over(example)
+        self._text = text[closing.start() :]
+        return True
+
+    def _opens_call(self, text: str) -> bool:
+        """Whether a call may begin with this tag."""
+        if _starts(text, OPENERS) or (self._tags and self._tool_tag(text)):
+            return True
+        function = function_opening(text)
+        return function is not None and self._toolbox.find(function[1]) is not None
+
+    def _invented(self, *, final: bool) -> Literal["yes", "maybe", "no"]:
+        """Whether the model goes on with the tool's answer, as some do; then nothing that follows is true."""
+        begun = self._text.lstrip()
+        if begun.startswith(RESULTS):
+            return "yes"
+        return "maybe" if not final and any(mark.startswith(begun) for mark in RESULTS) else "no"
 
     def _tag(self, pieces: list[Piece], *, final: bool) -> bool:
         """A tag that may begin a call."""
@@ -168,7 +224,7 @@ class Reader:
         if not self._spoken and (closer := _starts(text, (*CLOSERS, "</function>"))):
             self._text = text[len(closer) :]  # one end too many
             return True
-        if _partial(text, THINKING, THOUGHT, *self._heads):
+        if _partial(text, THINKING, *self._heads):
             if not final:
                 return False
             if (
@@ -307,6 +363,12 @@ _BARE_PARTIAL = re.compile(
 
 def _starts(text: str, tags: tuple[str, ...]) -> str:
     return next((tag for tag in tags if text.startswith(tag)), "")
+
+
+def _before_partial(text: str, tag: str) -> int:
+    """Where a tag may begin at the end of a text."""
+    size = next((size for size in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-size:])), 0)
+    return len(text) - size
 
 
 def _partial(text: str, *heads: str) -> bool:
