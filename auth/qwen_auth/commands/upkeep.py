@@ -18,6 +18,8 @@ from qwen_auth.oauth import OAuthCredentials
 from qwen_auth.probe import Answer, probe
 from qwen_auth.qwen_store import QwenDirectory
 from qwen_auth.web.credentials import WebCredentials
+from qwen_auth.web.probe import probe_session
+from qwen_auth.web.renewer import Renewer
 
 
 @click.command()
@@ -78,6 +80,14 @@ def test(outside: Outside, *, name: str, model: str | None, as_json: bool) -> No
 
 
 async def _probe(outside: Outside, account: Account, model: str | None) -> Answer:
+    if account.kind == "web":
+        renewer = Renewer(connect=outside.connect, clock=outside.clock, warn=lambda _: None)
+        try:
+            return await probe_session(
+                account, renewer, outside.connect, model=model, monotonic=outside.clock.monotonic
+            )
+        finally:
+            await renewer.aclose([account])
     refresher = outside.refresher()
     try:
         return await probe(account, refresher, outside.connect, model=model, monotonic=outside.clock.monotonic)
