@@ -4,7 +4,10 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from typing import Any
 
+import h2.errors
+import h2.exceptions
 import httpcore
 import httpx
 
@@ -46,7 +49,25 @@ class HttpxAnswer:
                         pass
             except (TimeoutError, httpx.HTTPError, httpx.StreamError, httpcore.ConnectionNotAvailable, OSError):
                 pass
+        else:
+            await self._reset()
         await self._response.aclose()
+
+    async def _reset(self) -> None:
+        """Tell the upstream that nobody reads on: httpcore forgets a stream of HTTP/2 without a word, and the model
+        would write to its end (httpcore 1.0; `test_cancelling_reaches_an_upstream_with_tls` holds it to that)."""
+        stream: Any = self._response.stream
+        for name in ("_httpcore_stream", "_stream"):
+            stream = getattr(stream, name, None)
+        connection = getattr(stream, "_connection", None)
+        if not isinstance(connection, httpcore.AsyncHTTP2Connection):
+            return
+        try:
+            connection._h2_state.reset_stream(stream._stream_id, h2.errors.ErrorCodes.CANCEL)
+            async with asyncio.timeout(LAST_BYTES):
+                await connection._write_outgoing_data(stream._request)
+        except (h2.exceptions.H2Error, TimeoutError, httpcore.NetworkError, OSError):
+            pass  # it has ended already, or the connection has
 
 
 class HttpxTransport:
