@@ -111,6 +111,19 @@ class Fault:
     request_id: str | None = None
 
 
+@dataclass(slots=True)
+class Unmet(Fault):
+    """The answer came, and is not what it had to be.
+
+    Attributes:
+        added: messages to ask again with, behind the client's own; empty: there is no point in it.
+        spent: tokens that the answer cost.
+    """
+
+    added: tuple[dict[str, Any], ...] = ()
+    spent: Usage | None = None
+
+
 Delta = Begin | Text | Thought | Refusal | ToolCall | Extra | Vector | Finish | Usage | Fault
 
 CONTENT = (Text, Thought, Refusal, ToolCall, Extra, Vector)

@@ -1,5 +1,6 @@
 """Chat calls."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,13 +15,16 @@ from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.errors import BadRequest, NotFound, OpenAIError
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.options import Settings
+from qwen_gateway.upstreams import schemas
 from qwen_gateway.upstreams.facts import facts_of
 from qwen_gateway.upstreams.flavours import flavour
+from qwen_gateway.upstreams.guard import Guard
 from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.upstreams.messages import has_images
 from qwen_gateway.upstreams.models import resolve
 from qwen_gateway.upstreams.situation import Situation
+from qwen_gateway.upstreams.wants import asks_for_schemas, wants_of
 from qwen_gateway.upstreams.web.encode import WebEncoded
 
 
@@ -52,6 +56,8 @@ class ChatEncoder:
                 await self._engine.catalogue.prepare(account)
         if pool.accounts and not any(self.model_of(account) is not None for account in pool.accounts):
             raise self._nobody()
+        if asks_for_schemas(self._call):
+            await asyncio.to_thread(schemas.warm)
 
     def _nobody(self) -> OpenAIError:
         """Why no account has a model for the call."""
@@ -88,10 +94,11 @@ class ChatEncoder:
     def _encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
         model, notices = self._resolve(account)
         assert model is not None
+        host = flavour(find_plan(account.plan).flavour)
         encoded = ENCODERS[account.kind](
             self._call_for(account, ask),
             model,
-            flavour(find_plan(account.plan).flavour),
+            host,
             policy=self._settings.policy,
             output_ceiling=ceilings.get(model),
             situation=self._situation(account, ask),
@@ -99,6 +106,10 @@ class ChatEncoder:
         if self._talk is not None and isinstance(encoded, WebEncoded) and not ask.added:
             self._talk.follow(account, encoded)
         encoded.notices[:0] = [*notices, *self._call.notices]
+        if wants := wants_of(self._call, host):
+            encoded.guard = lambda: Guard(
+                wants, encoded.renamed, stream=self._call.stream, final=bool(ask.added), spent=ask.spent
+            )
         if self._call.choices > 1:
             encoded.notices.append(Notice("emulated", "n", f"{self.asks} calls are made at once"))
         return encoded

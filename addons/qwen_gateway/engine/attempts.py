@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from qwen_auth.account import Account
 from qwen_auth.pool import Choice, NoAccount, Pool
 from qwen_auth.spent import Spent
-from qwen_gateway.codec.deltas import Fault, Finish
+from qwen_gateway.codec.deltas import Fault, Finish, Unmet, Usage
 from qwen_gateway.engine.breaker import Breaker
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
@@ -51,10 +51,12 @@ class Ask:
     Attributes:
         number: which of them: a choice, or a batch of inputs.
         added: messages behind the client's own, when an answer was not what it had to be and is asked for again.
+        spent: what that answer cost.
     """
 
     number: int = 0
     added: tuple[dict[str, Any], ...] = ()
+    spent: Usage | None = None
 
 
 class Encoder(Protocol):
@@ -189,6 +191,7 @@ class Attempts:
         learned = False
         renewed: set[str] = set()
         again: Choice | None = None
+        ask = Ask(number)
         while True:
             choice = again or await self._pick(exchange, encoder, used_up, last, waited_until)
             again = None
@@ -199,13 +202,17 @@ class Attempts:
                 raise self._give_up(last, exchange, encoder)
             if last is not None and last[2] is account:
                 await self._pause(account, encoder, failures)
-            failed = await self._one(exchange, encoder, delivery, number, choice, renewed=account.name in renewed)
+            failed = await self._one(exchange, encoder, delivery, ask, choice, renewed=account.name in renewed)
             if failed is None:
                 return
             verdict, fault = failed
             if verdict.retry == "renewed" and account.name not in renewed:
                 renewed.add(account.name)  # the client need not know
                 again = replace(choice, why=f"{choice.why}; its login was renewed")
+                continue
+            if isinstance(fault, Unmet) and fault.added and not ask.added:
+                ask = Ask(number, fault.added, fault.spent)
+                again = replace(choice, why=f"{choice.why}; asked again, for {fault.message[:200]}")
                 continue
             if not learned and (ceiling := allowed_max_tokens(fault)):
                 learned = True  # the same account may try again at once, with no more than it can
@@ -252,7 +259,7 @@ class Attempts:
         exchange: Exchange,
         encoder: Encoder,
         delivery: Delivery,
-        number: int,
+        ask: Ask,
         choice: Choice,
         *,
         renewed: bool,
@@ -260,7 +267,7 @@ class Attempts:
         """One attempt; None when the answer was delivered."""
         account = choice.account
         try:
-            encoded = encoder.encode(account, self.ceilings, Ask(number))
+            encoded = encoder.encode(account, self.ceilings, ask)
         except BadRequest:
             self._release(account, encoder)
             raise
@@ -284,7 +291,7 @@ class Attempts:
             self.limits,
             exchange,
             delivery,
-            number,
+            ask.number,
             well=partial(self._well, account, encoded),
             changed=partial(self.observe, exchange, attempt) if self.observe else None,
             sleep=self._sleep,
@@ -307,10 +314,10 @@ class Attempts:
         self.pool.failed(account.name, encoded.model, rest_of(verdict, fault, self._clock(), reset))
         if self.observe:
             await self.observe(exchange, attempt)
-        if not attempt.shown:
+        if not attempt.shown or (isinstance(fault, Unmet) and fault.added):  # nothing but thoughts was shown
             return verdict, fault
         if verdict.name == "content":  # what was said stands; OpenAI has a reason for such an end (upstream.md 6)
-            await delivery.write([Finish("content_filter", number)])
+            await delivery.write([Finish("content_filter", ask.number)])
             return None
         raise Broken(verdict, fault)
 

@@ -11,6 +11,7 @@ from qwen_gateway.engine.errands import absorb, errand
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import Answer, Transport, TransportFault
 from qwen_gateway.exchange import Attempt, Exchange
+from qwen_gateway.upstreams.guard import Guard
 from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.steps import Reply, Steps
 
@@ -129,6 +130,7 @@ class Reception:
         """Decode and deliver. What comes before the first content is held back; all of it, for a client that gets one
         object: until that is whole another attempt may make it."""
         decoder = encoded.decoder()
+        guard = encoded.guard() if encoded.guard else None
         held: list[Delta] = []
         idle = self._limits.idle
         loop = asyncio.get_running_loop()
@@ -139,6 +141,8 @@ class Reception:
                 attempt.received.append(chunk)
                 room -= len(chunk)
             deltas = decoder.feed(chunk)
+            if guard is not None and deltas:
+                deltas = self._guarded(guard, deltas)
             if attempt.shown:
                 if deltas:
                     await self._delivery.write(for_choice(deltas, self._number))
@@ -149,9 +153,9 @@ class Reception:
                     held.extend(deltas)
                     if fault := fault_in(deltas):
                         return fault
-                    if not self._begun and any(isinstance(delta, OPENS) for delta in deltas):
+                    if not self._begun and opens(deltas):
                         self._begin()
-                    if self._begun and self._exchange.call.stream:
+                    if self._begun and self._exchange.call.stream and (guard is None or opens(held)):
                         await self._show(held, attempt)
                         held = []
             if self._begun and loop.time() - armed > idle / 20:  # not with each chunk: a timer is dearer than a chunk
@@ -162,6 +166,9 @@ class Reception:
             if decoder.done:
                 break
         last = decoder.close()
+        if guard is not None:
+            last = [*guard.feed(last), *guard.close()]
+            self._exchange.note(guard.notices)
         fault = fault_in(last)
         if fault and not attempt.shown:
             return fault
@@ -169,6 +176,14 @@ class Reception:
         self._begin()
         await self._show(held + last, attempt)
         return fault
+
+    def _guarded(self, guard: Guard, deltas: list[Delta]) -> list[Delta]:
+        """What of these may be shown. The upstream serves, whatever of it is held back."""
+        if not self._begun and opens(deltas) and fault_in(deltas) is None:
+            self._begin()
+        deltas = guard.feed(deltas)
+        self._exchange.note(guard.notices)
+        return deltas
 
     def _begin(self) -> None:
         """The upstream serves: others need not wait for the end of this answer to know."""
@@ -182,6 +197,11 @@ class Reception:
         attempt.answer = b""
         self._exchange.first_byte = self._exchange.first_byte or time.time()
         await self._delivery.write(for_choice(deltas, self._number))
+
+
+def opens(deltas: list[Delta]) -> bool:
+    """Whether there is something that lets the client see an answer."""
+    return any(isinstance(delta, OPENS) for delta in deltas)
 
 
 def fault_in(deltas: list[Delta]) -> Fault | None:

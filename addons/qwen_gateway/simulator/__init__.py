@@ -59,7 +59,7 @@ In a stream: `no-done` `only-done` `no-content` `empty-stream` `invalid-json-chu
 
 In the answer: `no-tool-parser` `old-errors` `embeddings-shuffled` `embeddings-total-only`
 `think-in-content` `think-closing-only` `tool-call-in-content` `tool-call-xml-in-content`
-`invalid-arguments` `says` `long-answer` `repeated-ids` `omitted-ids` `whole-tool-call` `no-finish` `finish`
+`calls` `invalid-arguments` `says` `long-answer` `repeated-ids` `omitted-ids` `whole-tool-call` `no-finish` `finish`
 `usage-null` `usage-in-finish` `thought-field`
 
 On the way: `slow` `stall-headers` `stall-body` `drop-before-headers` `reset` `drop-in-headers`

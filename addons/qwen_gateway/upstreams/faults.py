@@ -186,6 +186,7 @@ ROWS = (
     row("overload", "RFC 9110 15.6", statuses=(500, 502, 503, 520, 521, 522, 523, 524, 529)),
     row("broken_call", "upstreams/tool_prompt", codes="malformed_tool_call"),
     row("malformed", "decoder", origins="body"),
+    row("unmet", "guard", origins="unmet"),
     row("bad_request", "RFC 9110 15.5", statuses=tuple(range(400, 500))),
     row("overload", "RFC 9110 15.6", statuses=tuple(range(500, 600))),
 )  # fmt: skip

@@ -56,6 +56,7 @@ class Flavour:
         thoughts_in_text: thinking may come as `<think>` in the text (4.13 vLLM without a parser).
         calls_in_text: so may tool calls, as `<tool_call>` (4.13, llama.cpp).
         tools_by_prompt: has no tools; they are put into words and read out of the answer (3.12).
+        enforces: forms of an answer that the host holds the model to.
         embeds: has `/embeddings`.
         fills: has `/completions` that take a model's own template, or a `suffix`, so that code can be filled in.
     """
@@ -79,6 +80,7 @@ class Flavour:
     thoughts_in_text: bool = False
     calls_in_text: bool = False
     tools_by_prompt: bool = False
+    enforces: frozenset[str] = frozenset()
     embeds: bool = True
     fills: Literal["no", "template", "suffix"] = "no"
 
@@ -141,6 +143,7 @@ FLAVOURS = {
             "upstream.md 4.13 vLLM",
             native=OPENAI | {"frequency_penalty"},
             extensions=VLLM,
+            enforces=frozenset({"json_schema"}),
             thinking="chat_template_kwargs",
             fills="template",
             thoughts_in_text=True,
@@ -153,6 +156,7 @@ FLAVOURS = {
                 {"temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "stop", "response_format"}
             ),
             extensions=frozenset(),
+            enforces=frozenset({"json_schema"}),
             thinking="reasoning_effort",
             tool_choices=frozenset({"auto"}),
             fills="suffix",
@@ -164,6 +168,7 @@ FLAVOURS = {
             "upstream.md 4.13 OpenRouter",
             native=OPENAI | {"frequency_penalty"},
             extensions=OPENROUTER,
+            enforces=frozenset({"json_schema"}),
             thinking="reasoning",
         ),
         Flavour(

@@ -39,7 +39,7 @@ def encode_tools(encoding: Encoding) -> dict[str, str]:
         function.setdefault("parameters", {"type": "object", "properties": {}})
         sent.append({"type": "function", "function": function})
     if strict:
-        encoding.note("emulated", "tools.strict", "the schema is sent; the upstream does not enforce it")
+        encoding.note("emulated", "tools.strict", "the gateway holds the arguments against the schema")
     if not sent:
         return renamed
     encoding.body["tools"] = sent
@@ -166,17 +166,29 @@ def encode_response_format(encoding: Encoding) -> None:
             param="response_format.json_schema.schema",
             code="missing_required_parameter",
         )
+    messages = encoding.body["messages"]
+    if form["type"] == "json_schema" and "json_schema" not in encoding.flavour.enforces:
+        exact = bool(form["json_schema"].get("strict"))
+        how = "held back until it conforms" if exact else "checked when it is whole, shown as it comes in a stream"
+        encoding.note("emulated", "response_format", f"the answer is {how}")
     if "response_format" not in encoding.flavour.native:
-        encoding.drop("response_format", f"{encoding.flavour.name} has no JSON mode")
+        schema = form.get("json_schema", {}).get("schema")
+        add_to_system(messages, in_words(schema))
+        encoding.note("emulated", "response_format", f"{encoding.flavour.name} has no JSON mode; asked for in words")
         return
     encoding.body["response_format"] = form
     if not encoding.flavour.json_word:
         return
-    messages = encoding.body["messages"]
     if form["type"] == "json_schema":
-        schema = dumps(form["json_schema"]["schema"]).decode()
-        add_to_system(messages, f"Answer with one JSON value that conforms to this JSON Schema:\n{schema}")
+        add_to_system(messages, in_words(form["json_schema"]["schema"]))
         encoding.note("translated", "response_format", "the schema is sent and also put into words")
     elif b"json" not in dumps(messages).lower():
-        add_to_system(messages, "Answer with one JSON object.")
+        add_to_system(messages, in_words(None))
         encoding.note("translated", "response_format", "the word JSON was added, which the upstream demands")
+
+
+def in_words(schema: dict[str, Any] | None) -> str:
+    """What a model is told of the form of its answer."""
+    if schema is None:
+        return "Answer with one JSON object."
+    return f"Answer with one JSON value that conforms to this JSON Schema:\n{dumps(schema).decode()}"

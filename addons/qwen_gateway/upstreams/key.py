@@ -13,6 +13,7 @@ from qwen_gateway.upstreams.error_body import fault_of_response
 from qwen_gateway.upstreams.facts import facts_of
 from qwen_gateway.upstreams.flavours import Flavour
 from qwen_gateway.upstreams.forms import encode_response_format, encode_tools
+from qwen_gateway.upstreams.guard import Guard
 from qwen_gateway.upstreams.messages import encode_messages
 from qwen_gateway.upstreams.parameters import Encoding, Policy, apply_rules
 from qwen_gateway.upstreams.situation import NOWHERE, Situation
@@ -36,6 +37,7 @@ class Encoded:
         stream: whether the upstream was asked to stream, whatever the client gets.
         renamed: the upstream's name of a tool → the client's.
         stages: what finds thoughts and tool calls in the text, where that is needed.
+        guard: makes what looks after one answer, where a client relies on more than text.
     """
 
     path: str
@@ -46,6 +48,7 @@ class Encoded:
     notices: list[Notice] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
     stages: Stages = ()
+    guard: Callable[[], Guard] | None = None
 
     def decoder(self) -> Decoder:
         """A fresh decoder for one attempt."""

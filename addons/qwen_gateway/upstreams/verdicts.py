@@ -162,6 +162,8 @@ VERDICTS = {
             advice="The upstream's answer was not what its contract says."),
         Verdict("broken_call", 502, "server_error", "upstream_malformed", "anywhere", "none",
             advice="The model began a tool call and did not end it."),
+        Verdict("unmet", 502, "server_error", "upstream_unmet", "no", "none",
+            advice="The model did not keep to what the call demands; another model may."),
         Verdict("timeout", 504, "server_error", "upstream_timeout", "elsewhere", "none",
             advice="The upstream gave up on this call; a shorter one, or a streamed one, may come through."),
         Verdict("silence", 504, "server_error", "upstream_timeout", "elsewhere", "rest", rest=1, ceiling=10),

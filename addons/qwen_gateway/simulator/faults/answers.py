@@ -64,6 +64,12 @@ def _says(answer: Answer, params: Params) -> Answer:
     return replace(answer, speeches=(speech, *answer.speeches[1:]), cut=int(params["cut"]))
 
 
+def _calls(answer: Answer, params: Params) -> Answer:
+    call = ToolCall("call_scripted", str(params["name"]), str(params["arguments"]))
+    speech = replace(answer.speeches[0], text="", calls=(call,), finish="tool_calls")
+    return replace(answer, speeches=(speech, *answer.speeches[1:]))
+
+
 def _repeated_ids(answer: Answer, _: Params) -> Answer:
     return replace(answer, fragments="repeat")
 
@@ -132,6 +138,7 @@ FAULTS = [
     Fault("invalid-arguments", "", "tool arguments that are no JSON", answer=_each(_invalid_arguments)),
     Fault("long-answer", "", "an answer of many words", {"words": 20_000}, answer=_each(_long_answer)),
     Fault("says", "", "exactly this text", {"text": "", "cut": 0, "finish": "stop"}, answer=_says),
+    Fault("calls", "", "calls this tool with exactly these arguments", {"name": "", "arguments": ""}, answer=_calls),
     Fault("repeated-ids", "4.4", "each piece of a tool call repeats id and name", answer=_repeated_ids),
     Fault("omitted-ids", "4.4", "later pieces of a tool call have no id and name", answer=_omitted_ids),
     Fault("whole-tool-call", "4.13", "a tool call comes in one piece", answer=_whole_calls),
