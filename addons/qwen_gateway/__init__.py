@@ -10,6 +10,7 @@ __all__ = ["__version__", "default_addons"]
 def default_addons() -> Sequence[object]:
     """Every addon, in the order in which mitmproxy asks them, put together around one engine."""
     from qwen_gateway.accounts import Accounts
+    from qwen_gateway.archive import Archive
     from qwen_gateway.bookkeeping import Bookkeeping
     from qwen_gateway.cockpit import Cockpit
     from qwen_gateway.conversations import Conversations
@@ -57,6 +58,7 @@ def default_addons() -> Sequence[object]:
         Terminal(engine),
         Cockpit(engine),
         SignIn(engine),
+        Archive(ledger),
         ModelLists(engine),
         StoredResponses(shelf, making, legs),
         Conversations(shelf),

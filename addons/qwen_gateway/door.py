@@ -91,7 +91,7 @@ class Door:
         if flow.response or flow.error or flow.is_replay or flows.ATTEMPT in flow.metadata:
             return
         reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)
-        found = route(flow.request.path)
+        found = route(flow.request.path, flow.request.method)
         if not reverse:
             if flow.request.pretty_host.lower() not in self._settings.intercept_hosts:
                 return

@@ -15,7 +15,14 @@ from qwen_gateway.openai.errors import OpenAIError
 
 def answer(flow: http.HTTPFlow, value: object, status: int = 200, headers: list[tuple[str, str]] | None = None) -> None:
     """Answer with JSON."""
-    flow.response = flows.json_response(dumps(value), status, headers)
+    give(flow, flows.json_response(dumps(value), status, headers))
+
+
+def give(flow: http.HTTPFlow, response: http.Response) -> None:
+    """Answer; a HEAD gets the head alone, for its client would take the body for the next answer."""
+    if flow.request.method == "HEAD":
+        response.data.content = b""
+    flow.response = response
 
 
 def moment(seconds: float | None) -> str | None:
@@ -25,7 +32,7 @@ def moment(seconds: float | None) -> str | None:
 
 def refuse(flow: http.HTTPFlow, error: OpenAIError, headers: list[tuple[str, str]] | None = None) -> None:
     """Answer with an error in OpenAI's form; shown in the flow's comment as well."""
-    flow.response = flows.error_response(error, headers)
+    give(flow, flows.error_response(error, headers))
     flow.comment = f"refused: {error.message}"
 
 

@@ -6,7 +6,7 @@ import time
 from mitmproxy import http
 from prometheus_client.exposition import choose_encoder
 
-from qwen_gateway import flows
+from qwen_gateway import flows, local
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.instruments import Instruments
@@ -31,7 +31,8 @@ class Metrics:
         self._instruments.look(engine.pool.states(), self._sessions.active(time.time()), len(engine.running))
         encode, content_type = choose_encoder(flow.request.headers.get("accept", ""))
         body = await asyncio.to_thread(encode, self._instruments.registry)  # some thousand lines take their time
-        flow.response = http.Response.make(200, body, {"content-type": content_type, "cache-control": "no-store"})
+        headers = {"content-type": content_type, "cache-control": "no-store"}
+        local.give(flow, http.Response.make(200, body, headers))
 
     def response(self, flow: http.HTTPFlow) -> None:
         if flow.response is not None:

@@ -209,6 +209,11 @@ OPTIONS = (
         "wait, and where the database fails nobody does.",
         choices=("block", "drop"),
     ),
+    Option(
+        "qwen_records_api", bool, True,
+        "Show sessions, requests and responses at /v1/sessions, /v1/requests and /v1/responses, to the operator.",
+        "ENABLE_CRUD_API", _truth,
+    ),
     Option("qwen_ca_bundle", str, "", "A PEM file to trust for upstreams with certificates of their own."),
 )  # fmt: skip
 """All rows; `docs/reference/options.md` is tested against them."""
@@ -231,6 +236,7 @@ class Settings:
     connect_timeout: float
     limits: Limits
     drain: float
+    records_api: bool
     session_timeout: float
     delete_chats: bool
     web_parent: Parent
@@ -325,6 +331,7 @@ def read(options: OptManager) -> Settings:
             day=day_zone(get.qwen_quota_day_offset),
         ),
         drain=float(get.qwen_drain),
+        records_api=get.qwen_records_api,
         session_timeout=float(get.qwen_session_timeout),
         delete_chats=get.qwen_delete_chats,
         web_parent=cast(Parent, get.qwen_web_parent),

@@ -19,6 +19,7 @@ Surface = Literal[
     "account",
     "signin",
     "metrics",
+    "records",
     "unknown",
 ]
 
@@ -88,6 +89,16 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     (re.compile(r"/auth/(?P<argument>initiate|poll)"), "signin", frozenset({"POST"})),
     (re.compile(r"/health(?:/(?P<argument>live|ready))?"), "health", frozenset({"GET", "HEAD"})),
     (re.compile(r"/metrics"), "metrics", frozenset({"GET", "HEAD"})),
+    *(
+        (re.compile(rf"{_PREFIX}/(?P<argument>{path})"), "records", methods)
+        for path, methods in (
+            (r"(?:sessions|requests|responses)", frozenset({"GET", "HEAD"})),
+            (r"sessions/[^/]+", frozenset({"GET", "HEAD", "DELETE"})),
+            (r"sessions/[^/]+/(?:stats|requests)", frozenset({"GET", "HEAD"})),
+            (r"requests/[^/]+(?:/response)?", frozenset({"GET", "HEAD"})),
+            (r"responses/(?!resp_)[^/]+", frozenset({"GET", "HEAD"})),  # resp_…: OpenAI's object
+        )
+    ),
 )
 
 INTERCEPTED: frozenset[Surface] = frozenset(
@@ -108,14 +119,26 @@ INTERCEPTED: frozenset[Surface] = frozenset(
 CALLS: frozenset[Surface] = INTERCEPTED - {"stored response", "stored chat", "conversations", "models", "model"}
 """Surfaces whose calls an upstream answers; a gateway that is about to end takes no new ones."""
 
-ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin", "metrics"})
+ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin", "metrics", "records"})
 """Surfaces for the operator alone."""
 
 
-def route(path: str) -> Route:
-    """The route of a path; the query does not matter, nor does a slash at the end."""
+def route(path: str, method: str = "") -> Route:
+    """The route of a path; the query does not matter, nor does a slash at the end.
+
+    Args:
+        method: tells surfaces of one path apart. One that none of them allows is the first one's matter.
+    """
     bare = path.split("?", 1)[0].rstrip("/") or "/"
+    first: Route | None = None
     for pattern, surface, allowed in TABLE:
         if found := pattern.fullmatch(bare):
-            return Route(surface, allowed, found.groupdict().get("argument") or "")
-    return Route("unknown")
+            argument = found.groupdict().get("argument") or ""
+            if not method or method in allowed:
+                return Route(surface, allowed, argument)
+            first = (
+                Route(first.surface, first.allowed | allowed, first.argument)
+                if first
+                else Route(surface, allowed, argument)
+            )
+    return first or Route("unknown")

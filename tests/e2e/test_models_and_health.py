@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from qwen_gateway.simulator import Simulator
@@ -137,3 +138,17 @@ def test_an_upstream_that_is_not_there(starter: Starter) -> None:
     assert models.headers["x-gateway-stale"] == "true"
     assert "gpt-4o" in {model["id"] for model in models.json()["data"]}
     assert health.json()["checks"]["accounts"][0]["name"] == "qwen"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/v1/models/qwen3.7-plus", "/v1/models/nobody-knows", "/health", "/metrics", "/x"]
+)
+def test_a_head_is_followed_by_no_body(gateway: Mitm, path: str) -> None:
+    """On a connection that is used again a body would be taken for the next answer."""
+    with httpx.Client(base_url=gateway.url) as client:
+        whole = client.get(path)
+        head = client.head(path)
+        again = client.get(path)
+
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert again.status_code == whole.status_code
