@@ -265,3 +265,14 @@ def test_an_error_behind_text_is_retried_for_a_client_that_has_seen_nothing(web:
     sim.script([{"fault": "web-error;after=2", "path": "/chat/completions"}])
 
     assert ask(web, **body()).status_code == 200
+
+
+async def test_a_client_that_leaves_has_the_site_told_to_stop(web: Mitm, sim: Simulator) -> None:
+    sim.web.say([f"word {number} " for number in range(200)], thoughts="", wait=0.05)
+    async with openai(web) as client:
+        stream = await client.chat.completions.create(model="qwen3.7-plus", messages=HI, stream=True)
+        await anext(aiter(stream))
+        await stream.close()
+
+    wait_until(lambda: sim.log[-1].path.endswith("/stop"), 5, "the site was not told to stop")
+    assert sim.log[-1].json["chat_id"] == turns(sim)[-1].json["chat_id"]

@@ -56,9 +56,11 @@ class Talk:
         parent = phases.response_id if self._parent == "response" else phases.parent_id
         if plan is None or not plan.running or not parent or not self._histories:
             return
-        if self._held is not None and self._held.chat_id != plan.running:
+        if self._held is not None and plan.anew:
             self._sessions.forget(self._held)  # the chat was lost, and another has taken its place
-        self._held, encoded.kept = None, True
+        if self._held is not None and (plan.anew or plan.running == self._held.chat_id):
+            self._held = None
+        encoded.kept = True
         history = identity(answer, self._histories[-1])
         self._sessions.keep(Session(account.name, history, plan.running, parent, encoded.model))
 

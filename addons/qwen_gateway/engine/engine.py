@@ -211,6 +211,7 @@ class Engine:
 
     async def aclose(self) -> None:
         """Close the pooled connections."""
+        await self._afterwards.aclose()
         for transport in (*self._retired, self.transport):
             await transport.aclose()
         self._retired.clear()

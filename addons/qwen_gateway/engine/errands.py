@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 REPLY_LIMIT = 4 * 1024 * 1024
 """Bytes of a reply that are read."""
 
+PARTING = 2.0
+"""Seconds that such requests have when the process ends."""
+
 PATIENCE = 30.0
 """Seconds for a request that nobody waits for."""
 
@@ -68,6 +71,13 @@ class Afterwards:
             task = asyncio.get_running_loop().create_task(self._send(transport, account, requests))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Let what is under way finish, for a moment."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=PARTING)
+            for task in late:
+                task.cancel()
 
     async def _send(self, transport: Transport, account: Account, requests: list[Request]) -> None:
         for request in requests:

@@ -71,6 +71,7 @@ class Reception:
                 if request.final:
                     attempt.url = account.endpoint + request.url
                     attempt.headers, attempt.body = request.headers, request.body
+                    self._exchange.note(encoded.notices)  # what was mended on the way
                     if self._changed:
                         await self._changed()
                     outcome = await self._ask(account, encoded, attempt)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from qwen_gateway.codec.deltas import Begin, Delta, Extra, Fault, Finish, Text, Thought, Usage
 from qwen_gateway.simulator.web import rows
 from qwen_gateway.upstreams.web.answer import WebAnswer
+from qwen_gateway.upstreams.web.refusals import fault_of_reply
 from tests.upstreams.web.events import CREATED, END, USAGE, cuts, decoded, event, stream
 
 
@@ -139,6 +140,20 @@ def test_a_challenge_is_known_in_either_form(form: str) -> None:
         assert isinstance(fault, Fault)
         assert fault.code == "FAIL_SYS_USER_VALIDATE"
         assert "x5secdata" not in fault.message
+
+
+def test_a_redirect_to_the_challenge_is_one() -> None:
+    fault = fault_of_reply(302, {"location": "https://chat.qwen.ai//_____tmd_____/punish?x5secdata=1"}, b"")
+
+    assert fault is not None
+    assert fault.code == "FAIL_SYS_USER_VALIDATE"
+
+
+def test_the_real_status_stands_in_a_header() -> None:
+    fault = fault_of_reply(200, {"x-actual-status-code": "504"}, b"<html>alibaba-ga</html>")
+
+    assert fault is not None
+    assert (fault.status, fault.message) == (504, "alibaba-ga")
 
 
 @pytest.mark.parametrize("body", [b"data: {broken\n\n", b"<html>504 alibaba-ga</html>", b'{"x": 1}', b"[1]", b'{"a'])

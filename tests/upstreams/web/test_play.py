@@ -94,6 +94,7 @@ def test_a_lost_chat_is_begun_anew_with_everything_once(fault: Fault) -> None:
     assert paths(requests) == ["chat/completions", "chats/new", "chat/completions"]
     assert "Hello Alice." in turn_of(requests[2])["messages"][0]["content"]
     assert turn_of(requests[2])["parent_id"] is None
+    assert "the chat was lost" in made.notices[-1].detail
     assert ended is fault
 
 

@@ -139,6 +139,7 @@ def encode_chat(
         transcript=lambda: _fit(fold(messages, instructions, speech.speak), situation, messages, speech),
         pictures=lambda: find_pictures(messages),
         parent=situation.parent,
+        notices=notices,
     )
     if chat and len(plan.text.encode()) > TEXT_LIMIT:
         plan.text, document = _fit(plan.text, situation, messages, speech)

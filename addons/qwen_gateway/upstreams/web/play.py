@@ -5,7 +5,7 @@ the chat is told to stop and asked again, or a new one is made that has the whol
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from qwen_gateway.codec.deltas import Fault
@@ -32,6 +32,7 @@ class Plan:
         chat: the chat to continue with `text`; None: a new one, with the transcript.
         uploads: the files that go with the text.
         transcript, pictures: the whole conversation as a text with its files, made when it is needed.
+        notices: what is told of the call; the encoded call's own list.
         made: the chat was made for this call.
         running: the chat in which something was asked; empty until then.
         anew: the chat to continue was lost, and a new one has taken its place.
@@ -49,6 +50,7 @@ class Plan:
     transcript: Callable[[], tuple[str, list[Upload]]]
     pictures: Callable[[], list[Upload]]
     parent: Parent = "response"
+    notices: list[Notice] = field(default_factory=list)
     running: str = ""
     anew: bool = False
     made: bool = False
@@ -96,6 +98,7 @@ def play(plan: Plan) -> Steps:
     if fault is None or plan.chat is None or not plan.chat.parent or fault.code not in LOST:
         return fault
     plan.anew, plan.chat, plan.running = True, None, ""
+    plan.notices.append(Notice("translated", "messages", "the chat was lost; a new one has the whole conversation"))
     plan.take_all()
     return (yield from _say(plan))
 

@@ -83,6 +83,8 @@ def fault_of_object(
 def fault_of_reply(status: int, headers: Mapping[str, str], body: bytes) -> Fault | None:
     """The fault of a small request's reply; None when it went well."""
     status = actual_status(status, headers)
+    if any(mark in headers.get("location", "") for mark in ("_____tmd_____", "/punish")):
+        return challenge(status, headers)
     fault = fault_of_site(body, status=status if status >= 300 else 0, headers=headers)
     if fault is None and status >= 300:
         fault = Fault(status, "", clip(plain_text(body)) or f"HTTP {status} without a body", parse_retry_after(headers))
