@@ -45,7 +45,7 @@ def test_without_an_account_it_ends_with_three(check) -> None:  # type: ignore[n
         ({}, ("--set", "qwen_attempts=0"), "qwen_attempts is 0"),
         ({}, ("--set", "qwen_keys_file=/nowhere"), "/nowhere cannot be read"),
         ({}, ("--set", "qwen_ca_bundle=/nowhere"), "there is no file /nowhere"),
-        ({}, ("--host", "0.0.0.0"), "needs QWEN_GATEWAY_KEYS"),
+        ({}, ("--host", "0.0.0.0"), "needs keys"),
         ({"QWEN_API_KEY": "sk-canary", "QWEN_PLAN": "nonsense"}, (), "there is no plan 'nonsense'"),
     ],
 )

@@ -19,8 +19,10 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.engine.engine import Engine
     from qwen_gateway.estimates import Estimates
     from qwen_gateway.gateway import Gateway
+    from qwen_gateway.gateway_keys import GatewayKeys
     from qwen_gateway.health import Health
     from qwen_gateway.host import Host
+    from qwen_gateway.keys.ring import KeyRing
     from qwen_gateway.ledger import Ledger
     from qwen_gateway.leg import Legs
     from qwen_gateway.metrics import Metrics
@@ -40,11 +42,13 @@ def default_addons() -> Sequence[object]:
 
     engine = Engine()
     ledger = Ledger()
-    engine.sessions = SessionsInLedger(ledger, persistent=lambda: bool(ledger.settings.where))
+    engine.sessions = SessionsInLedger(ledger, persistent=lambda: shelf.enabled)
     legs = Legs()
     sessions = Sessions()
     shelf = Shelf(ledger)
     making = Background(shelf)
+    ring = KeyRing()
+    keys = GatewayKeys(engine, ledger, ring)
     return [
         Host(),
         Drain(engine, legs),  # first: it holds back everyone's `done` until the calls have ended
@@ -52,14 +56,15 @@ def default_addons() -> Sequence[object]:
         Estimates(engine),
         Bookkeeping(engine),
         Recent(ledger),
-        Door(legs),
+        keys,
+        Door(legs, ring, keys.look_up),
         Health(engine, sessions),
         Metrics(engine, sessions),
         Terminal(engine),
         Cockpit(engine),
         SignIn(engine),
         Archive(ledger),
-        ModelLists(engine),
+        ModelLists(engine, ring),
         StoredResponses(shelf, making, legs),
         Conversations(shelf),
         WebChats(engine),

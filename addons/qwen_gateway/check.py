@@ -23,7 +23,9 @@ from qwen_auth.loading import load_accounts
 from qwen_auth.store import gateway_home
 from qwen_auth.web.accounts import expiry_of
 from qwen_gateway import options
-from qwen_gateway.callers import Keys, is_loopback
+from qwen_gateway.callers import is_loopback
+from qwen_gateway.ledger import LedgerError
+from qwen_gateway.ledger.presence import has_keys
 from qwen_gateway.upstreams.kinds import ENCODERS
 
 Level = Literal["ok", "warning", "error"]
@@ -91,18 +93,21 @@ def _options(environ: Mapping[str, str], host: str, settings: Sequence[str]) -> 
         optmanager.load_paths(manager, Path(manager.confdir, "config.yaml").expanduser())
         manager.set(*settings)
         read = options.read(manager)
-        keys = options.caller_keys(read, environ)
-    except exceptions.OptionsError as error:
+        keys = bool(options.caller_keys(read, environ)) or has_keys(read.ledger.where)
+    except (exceptions.OptionsError, LedgerError) as error:
         yield Finding("error", str(error))
         return
     if read.ca_bundle and not Path(read.ca_bundle).is_file():
         yield Finding("error", f"qwen_ca_bundle: there is no file {read.ca_bundle}")
     if not is_loopback(host) and not keys:
-        yield Finding("error", f"listening on {host or 'every address'} needs QWEN_GATEWAY_KEYS or qwen_keys_file")
+        yield Finding(
+            "error",
+            f"listening on {host or 'every address'} needs keys: `qwen-gateway keys create NAME`, or QWEN_GATEWAY_KEYS",
+        )
     yield Finding("ok", f"{len(options.OPTIONS)} options make sense; callers need {_needs(keys)}")
 
 
-def _needs(keys: Keys) -> str:
+def _needs(keys: bool) -> str:
     return "a key" if keys else "no key"
 
 

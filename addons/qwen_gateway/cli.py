@@ -13,6 +13,7 @@ import click
 from qwen_auth.environment import read_environment
 from qwen_auth.errors import AuthError
 from qwen_auth.loading import load_accounts
+from qwen_gateway.keys_command import keys
 from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.version import __version__
 
@@ -99,6 +100,9 @@ def check(host: str, settings: tuple[str, ...]) -> None:
         click.echo(f"{errors} of these must be mended.")
         sys.exit(3 if any(finding.no_account for finding in findings) and errors == 1 else 1)
     click.echo("The configuration is valid.")
+
+
+main.add_command(keys)
 
 
 def serve(kind: str, host: str, port: int, extra: list[str], *, quiet: bool, tune: bool) -> None:

@@ -4,6 +4,7 @@ Credentials of the client are taken off the flow here, before any other addon se
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from mitmproxy import ctx, http
 from mitmproxy.proxy import layer
@@ -22,6 +23,7 @@ from qwen_gateway.callers import (
     check_peer,
     preflight_headers,
 )
+from qwen_gateway.keys.ring import KeyRing
 from qwen_gateway.leg import Legs
 from qwen_gateway.openai.errors import NotFound, OpenAIError
 from qwen_gateway.router import ADMIN, INTERCEPTED, Route, route
@@ -51,15 +53,15 @@ LATER = {
 class Door:
     """Lets in, turns away, or steps aside."""
 
-    def __init__(self, legs: Legs) -> None:
+    def __init__(self, legs: Legs, ring: KeyRing, look_up: Callable[[], Awaitable[None]]) -> None:
         self._legs = legs
-        self._keys = Keys()
+        self._ring = ring
+        self._look_up = look_up
         self._admin_keys = Keys()
 
     def configure(self, updated: set[str]) -> None:
         if any(name.startswith("qwen_") for name in updated):
             self._settings = options.read(ctx.options)
-            self._keys = options.caller_keys(self._settings)
             self._admin_keys = options.admin_keys()
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
@@ -72,7 +74,18 @@ class Door:
     def server_connected(self, data: ServerConnectionHookData) -> None:
         self._legs.seal(data.client, data.server)
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    def requestheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Nobody comes in before it is known which keys there are: for a moment after the start."""
+        if self._ring.loaded:
+            self._safely(flow)
+            return None
+        return self._later(flow)
+
+    async def _later(self, flow: http.HTTPFlow) -> None:
+        await self._look_up()
+        self._safely(flow)
+
+    def _safely(self, flow: http.HTTPFlow) -> None:
         """Fails closed: what goes wrong here must not let a call through to wherever mitmproxy would send it."""
         try:
             self._admit(flow)
@@ -106,7 +119,7 @@ class Door:
         flows.take_secret_parameters(flow)
         flow.metadata[flows.SURFACE] = found.surface
         try:
-            if not self._keys and isinstance(flow.client_conn.proxy_mode, ReverseMode | RegularMode):
+            if not self._ring and isinstance(flow.client_conn.proxy_mode, ReverseMode | RegularMode):
                 check_peer(flow.client_conn.peername)
             if reverse:
                 check_host(flow.request.host_header or "", self._settings.allowed_hosts)
@@ -123,10 +136,8 @@ class Door:
             if found.surface in ADMIN:
                 forwarded = any(name in flow.request.headers for name in ("forwarded", "x-forwarded-for"))
                 check_admin(self._admin_keys, given, flow.client_conn.peername, forwarded=forwarded)
-            elif found.surface != "health":
-                self._keys.check(given)
-                if name := self._keys.name_of(given):
-                    flow.metadata[flows.CALLER] = name
+            elif found.surface != "health" and (caller := self._ring.caller(given)):
+                flow.metadata[flows.CALLER] = caller
             check_route(found, flow.request)
         except OpenAIError as error:
             # RFC 9110 15.5.6: the answer to a wrong method names the right ones.

@@ -13,6 +13,8 @@ from mitmproxy.proxy.mode_servers import ServerInstance
 
 from qwen_gateway import flows, options
 from qwen_gateway.callers import host_of, is_loopback
+from qwen_gateway.ledger import LedgerError
+from qwen_gateway.ledger.presence import has_keys
 from qwen_gateway.leg import handler_of
 from qwen_gateway.openai.errors import Forbidden
 from qwen_gateway.prompt_hooks import PromptHooks
@@ -85,11 +87,19 @@ class Host:
             if not isinstance(mode, OPEN_MODES):
                 continue
             host = mode.listen_host(ctx.options.listen_host)
-            if not is_loopback(host) and not options.caller_keys(options.read(ctx.options)):
+            if not is_loopback(host) and not self._wants_keys():
                 raise exceptions.OptionsError(
-                    f"The gateway would listen on {host or 'every address'} for anyone. Set QWEN_GATEWAY_KEYS (or "
-                    "qwen_keys_file) to the keys that callers must send, or listen on 127.0.0.1."
+                    f"The gateway would listen on {host or 'every address'} for anyone. Make keys that callers must "
+                    "send with `qwen-gateway keys create NAME`, or set QWEN_GATEWAY_KEYS (or qwen_keys_file), or "
+                    "listen on 127.0.0.1."
                 )
+
+    def _wants_keys(self) -> bool:
+        settings = options.read(ctx.options)
+        try:
+            return bool(options.caller_keys(settings)) or has_keys(settings.ledger.where)
+        except LedgerError as error:
+            raise exceptions.OptionsError(f"The gateway's keys cannot be read: {error}.") from None
 
     def _allow_hosts(self) -> None:
         """Decrypt only what is ours: the intercepted hosts and the targets of reverse listeners."""

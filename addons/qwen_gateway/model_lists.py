@@ -10,6 +10,8 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from qwen_auth.plans import find_plan
 from qwen_gateway import flows, local, options
 from qwen_gateway.engine.engine import Engine
+from qwen_gateway.keys.grants import Grant
+from qwen_gateway.keys.ring import KeyRing
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.model_list import find_model, model_list, model_object
 from qwen_gateway.router import route
@@ -23,8 +25,9 @@ ALIAS_CREATED = 1_754_686_206
 class ModelLists:
     """Serves the lists."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, ring: KeyRing) -> None:
         self._engine = engine
+        self._ring = ring
 
     def configure(self, updated: set[str]) -> None:
         if any(name.startswith("qwen_") for name in updated):
@@ -34,7 +37,7 @@ class ModelLists:
         surface = flow.metadata.get(flows.SURFACE)
         if flow.response or flow.error or surface not in ("models", "model"):
             return
-        models, stale = await self._list()
+        models, stale = await self._list(self._ring.grant(flow.metadata.get(flows.CALLER, "")))
         headers = [("x-gateway-stale", "true")] if stale else []
         try:
             if surface == "models":
@@ -51,9 +54,9 @@ class ModelLists:
             everyone=not isinstance(flow.client_conn.proxy_mode, ReverseMode),
         )
 
-    async def _list(self) -> tuple[dict[str, Any], bool]:
-        """All accounts' models, then the aliases; and whether any list is stale."""
-        accounts = self._engine.pool.serving()
+    async def _list(self, grant: Grant | None) -> tuple[dict[str, Any], bool]:
+        """All accounts' models, then the aliases, of those that the caller's key may use; and whether any is stale."""
+        accounts = [one for one in self._engine.pool.serving() if grant is None or grant.may_use(one.name)]
         lists = await asyncio.gather(*(self._engine.catalogue.models(account) for account in accounts))
         rows: list[dict[str, Any]] = []
         for account, (models, _) in zip(accounts, lists, strict=True):
@@ -66,4 +69,6 @@ class ModelLists:
         if any(flavour(find_plan(account.plan).flavour).default_model for account in accounts):
             names += ADVERTISED
         rows.extend(model_object(name, ALIAS_CREATED, "qwen-gateway") for name in names)
+        if grant is not None:
+            rows = [row for row in rows if grant.may_ask(row["id"], None)]
         return model_list(rows), any(stale for _, stale in lists)

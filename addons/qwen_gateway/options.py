@@ -169,6 +169,11 @@ OPTIONS = (
         "QWEN_GATEWAY_KEYS_FILE",
     ),
     Option(
+        "qwen_prices", str, "",
+        "A JSON file with the prices of models, for budgets in money. Empty: prices.json in the gateway's home.",
+        "QWEN_PRICES",
+    ),
+    Option(
         "qwen_http2", bool, False,
         "HTTP/2 to upstreams that offer it: fewer connections, but several times the processor time per call.",
     ),
@@ -244,6 +249,7 @@ class Settings:
     allowed_hosts: frozenset[str]
     cors_origins: frozenset[str]
     keys_file: Path | None
+    prices: Path
     ca_bundle: str | None
     http2: bool
     ledger: LedgerSettings
@@ -339,6 +345,7 @@ def read(options: OptManager) -> Settings:
         allowed_hosts=frozenset(host.lower() for host in get.qwen_allowed_hosts),
         cors_origins=frozenset(origin.lower().rstrip("/") for origin in get.qwen_cors_origins),
         keys_file=Path(get.qwen_keys_file).expanduser() if get.qwen_keys_file else None,
+        prices=Path(get.qwen_prices).expanduser() if get.qwen_prices else gateway_home(environment()) / "prices.json",
         ca_bundle=get.qwen_ca_bundle or None,
         http2=get.qwen_http2,
         ledger=ledger_settings(options),
@@ -362,7 +369,8 @@ def ledger_settings(options: OptManager) -> LedgerSettings:
     if "://" in get.qwen_database:
         raise exceptions.OptionsError("qwen_database is a file; set QWEN_DATABASE_URL for a URL, for mitmweb shows it.")
     return LedgerSettings(
-        database(get.qwen_database) if get.qwen_persistence else "",
+        # With or without persistence: the gateway's keys are there, and nothing is opened that nobody asks.
+        database(get.qwen_database),
         flush=get.qwen_ledger_flush / 1000,
         queue=get.qwen_ledger_queue,
         full=get.qwen_ledger_full,

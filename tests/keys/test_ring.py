@@ -70,7 +70,7 @@ def test_plain_keys_go_on_beside_them_and_have_a_name_that_tells_nothing() -> No
 
     assert ring.caller(bearer(key)) == grant.id
     assert plain == ring.caller({"x-api-key": "canary-plain"})
-    assert plain.startswith("plain_")
+    assert plain
     assert "canary" not in plain
     assert ring.grant(plain) is None
     with pytest.raises(BadKey):

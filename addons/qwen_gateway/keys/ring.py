@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from qwen_gateway.callers import KEY_HEADERS, Keys, key_of
 from qwen_gateway.keys.grants import Grant
-from qwen_gateway.openai.errors import BadKey
+from qwen_gateway.openai.errors import BadKey, OpenAIError
 
 PREFIX = "sk-gw-"
 NOBODY = b"\0" * 32
@@ -63,7 +63,15 @@ class KeyRing:
 
         Raises:
             BadKey: missing, unknown, revoked or expired.
+            OpenAIError: the ledger's keys are not known.
         """
+        if not self.loaded:
+            raise OpenAIError(
+                "This gateway cannot look up its keys just now; its log has the reason.",
+                status=503,
+                code="keys_unavailable",
+                retry_after=5,
+            )
         if not self:
             return ""
         given = [key for name in KEY_HEADERS if (key := key_of(headers.get(name, "")))]
@@ -73,9 +81,8 @@ class KeyRing:
             grant = self._grants.get(id_of(key))
             if hmac.compare_digest(digest_of(key), grant.hash if grant else NOBODY) and grant is not None:
                 return self._good(grant)
-        for key in given:
-            if self.plain and self.plain.known(key):
-                return f"plain_{digest_of(digest_of(key).hex()).hex()[:12]}"
+        if plain := self.plain.name_of(headers):
+            return plain
         raise BadKey("The key is not one of this gateway's keys; ask its operator for one.")
 
     def _good(self, grant: Grant) -> str:

@@ -1,5 +1,6 @@
 """What gateways have set aside of the limits of a key, and what was used: told and asked in one transaction."""
 
+import time
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, select, update
@@ -17,7 +18,11 @@ COLUMNS = {"calls": "calls", "tokens": "prompt_tokens", "money": "cost"}
 
 
 def exchange(
-    connection: Connection, key_id: str, used: Iterable[tuple[Span, int, Used]], asks: Sequence[Ask], now: float
+    connection: Connection,
+    key_id: str,
+    used: Iterable[tuple[Span, int, Used]],
+    asks: Sequence[Ask],
+    now: float | None = None,
 ) -> list[Answer]:
     """Add what was used, take back what is no longer held, and set aside as much of what is wanted as is left.
 
@@ -26,6 +31,7 @@ def exchange(
     locked = select(GATEWAY_KEYS.c.id).where(GATEWAY_KEYS.c.id == key_id).with_for_update()
     if connection.execute(locked).first() is None:
         return [Answer(0.0, ask.limit.most) for ask in asks]  # the key is gone
+    now = time.time() if now is None else now
     told = [(span, begins, each) for span, begins, each in used if each.calls]
     for span, begins, each in told:
         keys.spend(
@@ -66,8 +72,9 @@ def _held(unit: str, amount: float) -> keys.Spent:
     return keys.Spent(calls=round(amount)) if unit == "calls" else keys.Spent(prompt_tokens=round(amount))
 
 
-def forget(connection: Connection, now: float) -> None:
+def forget(connection: Connection, now: float | None = None) -> None:
     """Forget spans of which nothing is asked any more."""
+    now = time.time() if now is None else now
     for span, age in (("minute", 3_600), ("day", 92 * 86_400), ("month", 800 * 86_400)):
         keys.forget_spent(connection, span, int(now - age))
         keys.forget_spent(connection, span + HELD, int(now - min(age, 32 * 86_400)))
