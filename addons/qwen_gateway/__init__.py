@@ -14,6 +14,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.bookkeeping import Bookkeeping
     from qwen_gateway.cockpit import Cockpit
     from qwen_gateway.conversations import Conversations
+    from qwen_gateway.debug_files import DebugFiles
     from qwen_gateway.door import Door
     from qwen_gateway.drain import Drain
     from qwen_gateway.engine.engine import Engine
@@ -25,6 +26,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.keys.ring import KeyRing
     from qwen_gateway.ledger import Ledger
     from qwen_gateway.leg import Legs
+    from qwen_gateway.logs import Logs
     from qwen_gateway.metrics import Metrics
     from qwen_gateway.model_lists import ModelLists
     from qwen_gateway.recent import Recent
@@ -61,6 +63,8 @@ def default_addons() -> Sequence[object]:
         Health(engine, sessions),
         Metrics(engine, sessions),
         Terminal(engine),
+        Logs(engine),
+        DebugFiles(engine),
         Cockpit(engine),
         SignIn(engine),
         Archive(ledger),

@@ -14,7 +14,8 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.tools import cmdline, main
 from mitmproxy.tools.dump import DumpMaster
 
-from qwen_gateway import default_addons, tuning
+from qwen_auth.store import gateway_home
+from qwen_gateway import default_addons, options, tuning
 from qwen_gateway.banner import Banner
 
 DEFAULT_UPSTREAM = "http://qwen-gateway.localhost"
@@ -73,6 +74,9 @@ def start(
     """Run until stopped; arguments that are not ours go to mitmproxy."""
     if quiet:
         os.environ["QWEN_TERMINAL"] = "off"
+    environ = options.environment()
+    if "QWEN_LOG_DIR" not in environ:
+        os.environ["QWEN_LOG_DIR"] = str(gateway_home(environ) / "logs")
     if tune and sys.platform != "win32":
         tuning.serve_many()
     arguments = ["--listen-host", host, *extra]

@@ -58,6 +58,14 @@ def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
+def _level(text: str) -> str:
+    """The seeds' names, and those that other programs give to the same variable."""
+    word = text.strip().lower()
+    return {"warning": "warn", "critical": "error", "fatal": "error", "verbose": "debug", "trace": "debug"}.get(
+        word, word
+    )
+
+
 def _truth(text: str) -> bool:
     word = text.strip().lower()
     if word in ("1", "true", "yes", "on"):
@@ -89,6 +97,22 @@ OPTIONS = (
         "QWEN_MODEL_ALIASES", _words,
     ),
     Option("qwen_vision_model", str, "", "The model that answers when pictures are sent to one that sees none."),
+    Option(
+        "qwen_log_dir", str, "",
+        "A folder for log files: gateway.log and error.log, lines of JSON, 10 MB × 5 each. Empty: none.",
+        "QWEN_LOG_DIR",
+    ),
+    Option(
+        "qwen_log_level", str, "info",
+        "What is written to the log files: errors, warnings, every call, or all the gateway says.",
+        "LOG_LEVEL", _level, choices=("error", "warn", "info", "debug"),
+    ),
+    Option(
+        "qwen_debug_log", bool, False,
+        "Write a file for each call, with its bodies, to the folder debug beside the log files.",
+        "DEBUG_LOG", _truth,
+    ),
+    Option("qwen_debug_files", int, 20, "Debug files that are kept, the newest.", "LOG_FILE_LIMIT", int),
     Option(
         "qwen_terminal", str, "line",
         "What the terminal shows of each call: a line in words, a line of JSON, or nothing.",
@@ -255,6 +279,10 @@ class Settings:
     ledger: LedgerSettings
     recording: Recording
     vocabulary: Path | Literal["none"] | None
+    log_dir: Path | None
+    log_level: str
+    debug_log: bool
+    debug_files: int
     persistence: bool
 
 
@@ -303,7 +331,7 @@ def read(options: OptManager) -> Settings:
     get: Any = options
     for name in ("first", "whole", "idle", "total", "connect"):
         at_least(f"qwen_{name}_timeout", getattr(get, f"qwen_{name}_timeout"), 1)
-    for name in ("qwen_attempts", "qwen_hold", "qwen_keep_alive"):
+    for name in ("qwen_attempts", "qwen_hold", "qwen_keep_alive", "qwen_debug_files"):
         at_least(name, getattr(get, name), 1)
     for name in ("qwen_wait", "qwen_models_cache", "qwen_drain", "qwen_keep_flows"):
         at_least(name, getattr(get, name), 0)
@@ -351,6 +379,10 @@ def read(options: OptManager) -> Settings:
         ledger=ledger_settings(options),
         recording=recording(options),
         vocabulary=vocabulary(get.qwen_vocabulary),
+        log_dir=Path(get.qwen_log_dir).expanduser() if get.qwen_log_dir else None,
+        log_level=get.qwen_log_level,
+        debug_log=get.qwen_debug_log,
+        debug_files=get.qwen_debug_files,
         persistence=get.qwen_persistence,
     )
 
@@ -406,6 +438,11 @@ def database(file: str, environ: Mapping[str, str] | None = None) -> str:
     found = environment() if environ is None else environ
     url = found.get("QWEN_DATABASE_URL", "").strip()
     return url or str(Path(file or gateway_home(found) / "ledger.db").expanduser().absolute())
+
+
+def log_folder(settings: Settings) -> Path:
+    """Where log files are or would be."""
+    return settings.log_dir or gateway_home(environment()) / "logs"
 
 
 def caller_keys(settings: Settings, environ: Mapping[str, str] | None = None) -> Keys:

@@ -22,7 +22,8 @@ from qwen_gateway.scribe import Scribe
 
 
 def write_out(data: bytes) -> None:
-    """To the standard output, past Python's buffer: at the end nobody must wait for its lock."""
+    """To the standard output, after what mitmproxy has printed there: into a file its lines would wait for more."""
+    sys.stdout.flush()
     while data:
         data = data[os.write(1, data) :]
 
