@@ -42,6 +42,7 @@ class Attempt:
     fault: Fault | None = None
     verdict: str | None = None
     received: list[bytes] = field(default_factory=list)
+    method: str = "POST"
 
 
 @dataclass(slots=True)

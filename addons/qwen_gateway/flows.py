@@ -183,7 +183,7 @@ def destination(url: str) -> tuple[bytes, str, int, bytes, bytes]:
 def show_attempt(flow: http.HTTPFlow, attempt: Attempt) -> None:
     """Rewrite the flow's request to the Qwen call that the attempt makes."""
     data = flow.request.data
-    data.method = b"POST"
+    data.method = attempt.method.encode()
     data.scheme, data.host, data.port, data.path, authority = destination(attempt.url)
     data.authority = b""
     data.headers = http.Headers(
@@ -202,7 +202,7 @@ def attempt_flow(parent: http.HTTPFlow, exchange: Exchange, attempt: Attempt) ->
     headers = http.Headers([(name.encode(), value.encode()) for name, value in attempt.headers.items()])
     ended = attempt.ended or time.time()
     found.request = http.Request(
-        host, port, b"POST", scheme, b"", path, b"HTTP/1.1", headers, attempt.body, None,
+        host, port, attempt.method.encode(), scheme, b"", path, b"HTTP/1.1", headers, attempt.body, None,
         attempt.started, attempt.started,
     )  # fmt: skip
     fault = attempt.fault

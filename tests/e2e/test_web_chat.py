@@ -119,6 +119,16 @@ def test_a_search_cites_its_sources(web: Mitm, sim: Simulator) -> None:
     assert turns(sim)[-1].json["messages"][0]["feature_config"]["auto_search"] is True
 
 
+def test_a_video_is_waited_for_and_linked(web: Mitm, sim: Simulator) -> None:
+    answer = ask(web, **body(model="qwen3.7-plus-video"))
+
+    content = answer.json()["choices"][0]["message"]["content"]
+    assert content.startswith("[video](https://cdn.qwenlm.ai/output/")
+    asked = [received for received in sim.log if "/tasks/status/" in received.path]
+    assert [received.method for received in asked] == ["GET", "GET"], "once while it was running, once when it was done"
+    assert turns(sim)[-1].json["stream"] is False
+
+
 def test_a_picture_is_made_and_shown_by_its_address(web: Mitm, sim: Simulator) -> None:
     answer = ask(web, **body(model="qwen3.7-plus-image"))
 
@@ -172,7 +182,7 @@ def test_a_history_is_folded_into_one_message(web: Mitm, sim: Simulator) -> None
 
 @pytest.mark.parametrize(
     ("fields", "param"),
-    [({"n": 2}, "n"), ({"logprobs": True}, "logprobs"), ({"model": "qwen3.7-plus-video"}, "model")],
+    [({"n": 2}, "n"), ({"logprobs": True}, "logprobs")],
 )
 def test_what_the_site_cannot_do_is_refused(web: Mitm, sim: Simulator, fields: dict[str, Any], param: str) -> None:
     answer = ask(web, **body(**fields))

@@ -97,8 +97,8 @@ PAUSED = "calls to chat.qwen.ai pause after several challenges"
 
 
 def egress_of(account: Account) -> str:
-    """The way that an account's calls take: where challenges come from (upstream.md 3.11)."""
-    return f"{account.base_url} {account.proxy or ''}"
+    """The way that a session's calls take: where challenges come from (upstream.md 3.11). Empty for other kinds."""
+    return f"{account.base_url} {account.proxy or ''}" if account.kind == "web" else ""
 
 
 Failure = tuple[Verdict, Fault, Account]

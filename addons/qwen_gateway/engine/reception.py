@@ -70,7 +70,7 @@ class Reception:
                     await self._sleep(request.pause)
                 if request.final:
                     attempt.url = account.endpoint + request.url
-                    attempt.headers, attempt.body = request.headers, request.body
+                    attempt.method, attempt.headers, attempt.body = request.method, request.headers, request.body
                     self._exchange.note(encoded.notices)  # what was mended on the way
                     if self._changed:
                         await self._changed()
@@ -96,7 +96,7 @@ class Reception:
         whole = False
         try:
             async with asyncio.timeout(patience) as timer:
-                answer = await self._transport.send("POST", attempt.url, headers, attempt.body, account.proxy)
+                answer = await self._transport.send(attempt.method, attempt.url, headers, attempt.body, account.proxy)
                 absorb(account, answer)
                 status = attempt.status = encoded.status_of(answer.status, answer.headers)
                 attempt.answer_headers = dict(answer.headers)

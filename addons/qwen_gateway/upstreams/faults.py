@@ -123,6 +123,7 @@ ROWS = (
     row("busy", "upstream.md 3.11", flavours="web", codes="InProgress"),
     row("chat_lost", "upstream.md 3.5, 3.11", flavours="web", codes="ParentNotFound ChatNotFound"),
     row("upload", "upstream.md 3.9", flavours="web", codes="UploadFailed"),
+    row("overload", "upstream.md 3.8", flavours="web", codes="VideoFailed"),
     row("model", "upstream.md 3.11", flavours="web", codes="Not_Found", text="model"),
     row("bad_request", "upstream.md 3.11", flavours="web", codes="Bad_Request"),
     row("overload", "upstream.md 3.11", flavours="web", codes="Internal_Server_Error"),

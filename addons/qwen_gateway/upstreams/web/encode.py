@@ -29,6 +29,7 @@ from qwen_gateway.upstreams.web.speech import Speech, speech_of
 from qwen_gateway.upstreams.web.thinking import feature_config
 from qwen_gateway.upstreams.web.transcript import ATTACHED, fold, said
 from qwen_gateway.upstreams.web.turn import delete, stop
+from qwen_gateway.upstreams.web.video import VideoTask
 
 TEXT_LIMIT = 100_000
 """Bytes of a turn's text; a body above about 128 KB always meets the challenge page (3.5)."""
@@ -67,7 +68,8 @@ class WebEncoded(Encoded):
             self.cut = Cut(self.stops, self.limit)
             stages.append(self.cut)
         stages.extend(listener() for listener in self.listeners)
-        return Staged(WebAnswer(self.phases, self._ended), stages)
+        film = self.plan is not None and self.plan.chat_type == "t2v"
+        return Staged(VideoTask(self._ended) if film else WebAnswer(self.phases, self._ended), stages)
 
     def steps(self) -> Steps:
         assert self.plan is not None
@@ -111,8 +113,6 @@ def encode_chat(
     """The call for one account; arguments and errors as in `key.encode_chat`."""
     refuse_several(call.choices)
     base, mode = split(model, situation.known)
-    if mode.chat_type == "t2v":
-        raise Unsupported("Videos are not made through chat completions here; make them on the page.", param="model")
     facts = facts_of(base)
     notices: list[Notice] = []
     encoding = Encoding(call.body, flavour, facts, policy, notices)

@@ -16,6 +16,7 @@ from qwen_gateway.upstreams.web.files import data_of, upload
 from qwen_gateway.upstreams.web.pictures import Upload
 from qwen_gateway.upstreams.web.refusals import CHAT_LOST, IN_PROGRESS, PARENT_LOST
 from qwen_gateway.upstreams.web.turn import new_chat, stop, turn
+from qwen_gateway.upstreams.web.video import task_of, watch
 
 LOST = frozenset({PARENT_LOST, CHAT_LOST, IN_PROGRESS})
 """Faults of a chat that a new one does not have."""
@@ -119,8 +120,21 @@ def _say(plan: Plan) -> Steps:
         if not isinstance(number, str) or not number:
             return Fault(0, "", "the site made a chat without an id", origin="body")
         plan.chat, plan.made = Chat(number, ""), True
+    if plan.chat_type == "t2v":
+        return (yield from _film(plan, plan.chat, files))
     outcome = yield plan.ask(plan.chat, files)
     if isinstance(outcome, Fault) and outcome.code == IN_PROGRESS:
         yield stop(plan.origin, plan.chat.id)
         outcome = yield plan.ask(plan.chat, files, pause=SETTLE)
     return outcome if isinstance(outcome, Fault) else None
+
+
+def _film(plan: Plan, chat: Chat, files: list[dict[str, Any]]) -> Steps:
+    """A turn that begins a task, and the task (3.8)."""
+    begun = data_of((yield plan.ask(chat, files)))
+    if isinstance(begun, Fault):
+        return begun
+    task = task_of(begun)
+    if task is None:
+        return Fault(0, "", "the site began no task for a video", origin="body")
+    return (yield from watch(task, plan.origin))

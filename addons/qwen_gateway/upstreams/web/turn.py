@@ -39,6 +39,7 @@ def turn(
 ) -> Request:
     """Say something in a chat: exactly one message, its content a string, times in seconds (3.5)."""
     now, parent = int(time.time()), chat.parent or None
+    streamed = chat_type != "t2v"  # a video is a task, of which nothing can be streamed (3.6)
     message = {
         "fid": str(uuid.uuid4()),
         "parentId": parent,
@@ -56,7 +57,7 @@ def turn(
         "extra": {"meta": {"subChatType": chat_type}},
     }
     body: dict[str, Any] = {
-        "stream": True,
+        "stream": streamed,
         "version": "2.1",
         "incremental_output": True,
         "chat_id": chat.id,
@@ -68,8 +69,8 @@ def turn(
     }
     if size is not None:
         body["size"] = size
-    headers = page_headers(origin, f"/c/{'guest' if guest else chat.id}", streamed=True)
-    return Request("POST", f"{TURN}?chat_id={chat.id}", headers, dumps(body), final=True)
+    headers = page_headers(origin, f"/c/{'guest' if guest else chat.id}", streamed=streamed)
+    return Request("POST", f"{TURN}?chat_id={chat.id}", headers, dumps(body), final=streamed)
 
 
 def stop(origin: str, chat_id: str, response_id: str | None = None) -> Request:
