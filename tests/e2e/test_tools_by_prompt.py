@@ -126,6 +126,10 @@ async def test_a_session_with_the_six_tools(worded: Mitm, sim: Simulator, kind: 
     lay_out(sim, kind, "Goodbye, 1 < 2 <3", chance)
     last = await answer(worded, kind, stream=stream, model="qwen3.7-plus", messages=messages, tools=ROO)
 
+    if kind == "web":  # one chat: each turn says only what the tool has said
+        assert len(sim.web.chats) == 1
+        assert prompt(sim, kind).count("accepted") == 1
+        assert "You are Roo." not in prompt(sim, kind)
     assert last.message.content == "Goodbye, 1 < 2 <3"
     assert last.finish_reason == "stop"
     assert not last.message.tool_calls
