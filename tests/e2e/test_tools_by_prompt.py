@@ -236,6 +236,58 @@ def test_a_call_that_breaks_off_behind_text_ends_in_an_error(worded: Mitm, sim: 
     assert "did not end it" in told[-1]["error"]["message"]
 
 
+@KINDS
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("name", "arguments", "why"),
+    [("read_file", {"start_line": 1}, "'path' is a required property"), ("read_files", {"path": "a"}, "no such tool")],
+)
+def test_a_wrong_call_is_asked_for_once_more(
+    worded: Mitm, sim: Simulator, kind: str, stream: bool, name: str, arguments: dict[str, Any], why: str
+) -> None:
+    chance = random.Random(3)
+    lay_out(sim, kind, render_call(name, arguments, "json"), chance)
+    lay_out(sim, kind, render_call("read_file", {"path": "a.py"}, "json"), chance)
+    answered = ask(
+        worded,
+        headers={"x-qwen-account": kind},
+        model="m",
+        messages=[{"role": "user", "content": "Go"}],
+        tools=ROO,
+        stream=stream,
+    )
+
+    calls = calls_of(answered, stream=stream)
+    assert calls == [("read_file", '{"path":"a.py"}')]
+    assert why in prompt(sim, kind)
+
+
+@KINDS
+def test_a_call_that_stays_wrong_is_the_clients_to_judge(worded: Mitm, sim: Simulator, kind: str) -> None:
+    wrong = render_call("read_file", {"start_line": 1}, "json")
+    lay_out(sim, kind, wrong, random.Random(3))
+    lay_out(sim, kind, wrong, random.Random(4))
+    messages = [{"role": "user", "content": "Go"}]
+    answered = ask(worded, headers={"x-qwen-account": kind}, model="m", messages=messages, tools=ROO)
+
+    assert calls_of(answered, stream=False) == [("read_file", '{"start_line":1}')]
+
+
+def calls_of(answered: Any, *, stream: bool) -> list[tuple[str, str]]:
+    """Names and arguments of the calls in an answer."""
+    if not stream:
+        calls = answered.json()["choices"][0]["message"]["tool_calls"]
+        return [(call["function"]["name"], call["function"]["arguments"]) for call in calls]
+    made: dict[int, list[str]] = {}
+    for event in events(answered):
+        for choice in event["choices"]:
+            for call in choice["delta"].get("tool_calls") or ():
+                known = made.setdefault(call["index"], ["", ""])
+                known[0] += call["function"].get("name") or ""
+                known[1] += call["function"].get("arguments") or ""
+    return [(name, arguments) for name, arguments in made.values()]
+
+
 def test_a_tool_that_is_no_function_is_refused(worded: Mitm) -> None:
     answered = ask(
         worded,

@@ -45,13 +45,18 @@ class Refusal:
 
 @dataclass(slots=True)
 class ToolCall:
-    """A piece of a tool call: `id` and `name` only with its first piece; `arguments` is JSON text to append."""
+    """A piece of a tool call: `id` and `name` only with its first piece; `arguments` is JSON text to append.
+
+    Attributes:
+        problem: what is wrong with the whole of them, where somebody has looked.
+    """
 
     index: int
     arguments: str = ""
     id: str | None = None
     name: str | None = None
     choice: int = 0
+    problem: str = ""
 
 
 @dataclass(slots=True)

@@ -56,7 +56,8 @@ class ChatEncoder:
                 await self._engine.catalogue.prepare(account)
         if pool.accounts and not any(self.model_of(account) is not None for account in pool.accounts):
             raise self._nobody()
-        if asks_for_schemas(self._call):
+        prompted = any(flavour(find_plan(account.plan).flavour).tools_by_prompt for account in pool.serving())
+        if asks_for_schemas(self._call) or (prompted and self._call.body.get("tools")):
             await asyncio.to_thread(schemas.warm)
 
     def _nobody(self) -> OpenAIError:

@@ -137,6 +137,7 @@ FLAVOURS = {
             lists=("/api/v2/models/", "/api/models"),
             embeds=False,
             suffixes=True,
+            tools_by_prompt=True,
         ),
         Flavour(
             "vllm",

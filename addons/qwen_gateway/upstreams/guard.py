@@ -8,13 +8,14 @@ shown; else the answer ends in an error, or, where OpenAI promises nothing eithe
 from collections.abc import Mapping
 from dataclasses import replace
 
-from qwen_gateway.codec.deltas import Delta, Extra, Finish, Refusal, Text, ToolCall, Unmet, Usage
+from qwen_gateway.codec.deltas import Delta, Extra, Fault, Finish, Refusal, Text, ToolCall, Unmet, Usage
 from qwen_gateway.codec.json import dumps
 from qwen_gateway.openai import usage as usages
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.openai.tools import FREEFORM_FIELD
 from qwen_gateway.upstreams.arguments import Arguments, sound
 from qwen_gateway.upstreams.schemas import complaint, repaired
+from qwen_gateway.upstreams.tool_prompt.stage import MALFORMED
 from qwen_gateway.upstreams.wants import Wants
 
 CUT_OFF = frozenset({"length", "content_filter"})
@@ -68,6 +69,8 @@ class Guard:
                 self._tool(delta, out)
             elif isinstance(delta, Finish):
                 self._end(delta, out)
+            elif isinstance(delta, Fault) and delta.code == MALFORMED and self._again():
+                self._refuse(delta.message, WHOLE)
             else:
                 self._shown = self._shown or isinstance(delta, Extra)
                 out.append(delta)
@@ -108,6 +111,8 @@ class Guard:
         call.name = call.name or delta.name or ""
         name = self._renamed.get(call.name, call.name)
         call.waits = call.waits or not self._stream or name in self._wants.strict or name in self._wants.freeform
+        call.waits = call.waits or (self._wants.prompted and not self._shown)
+        call.problem = call.problem or delta.problem
         arguments = call.arguments.feed(delta.arguments)
         if call.waits or not call.name:
             call.id, call.text = call.id or delta.id, call.text + arguments
@@ -171,8 +176,14 @@ class Guard:
             schema = self._wants.strict.get(name)
             if schema is not None and (why := complaint(text, schema)):
                 return f"its arguments do not conform to its schema: {why}"
+            if call.problem and self._again():
+                return call.problem
             call.text = text
             call.flush(out)
+        if call.problem and name not in self._wants.strict:
+            self.notices.append(
+                Notice("emulated", "tools", f"the call of '{name}' stands as it is, though {call.problem}")
+            )
         if call.arguments.mended:
             self.notices.append(Notice("emulated", "tools", f"the arguments of '{name}' were mended"))
         return ""
@@ -223,6 +234,7 @@ class Guard:
 CALL = (
     "Your call of the tool `{name}` was wrong: {why}. Call it again, with one JSON object that conforms to its schema."
 )
+WHOLE = "You began to call a tool and did not end the call. Write the whole call again, from its first tag to its last."
 CHOICE = "You must call one of these tools now, and not answer with text: {names}."
 FORM = "That does not conform to the JSON Schema: {why}. Answer again, with the corrected JSON value and nothing else."
 
@@ -230,13 +242,14 @@ FORM = "That does not conform to the JSON Schema: {why}. Answer again, with the 
 class _Call:
     """A tool call while it comes. `text` is what was not shown yet of its arguments."""
 
-    __slots__ = ("arguments", "id", "index", "name", "text", "told", "waits")
+    __slots__ = ("arguments", "id", "index", "name", "problem", "text", "told", "waits")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.arguments = Arguments()
         self.id: str | None = None
         self.name = ""
+        self.problem = ""
         self.text = ""
         self.told = self.waits = False
 

@@ -17,6 +17,7 @@ class Wants:
         required: one of them must be called; `chosen`: this one, if it is named.
         strict: the schemas that the arguments of some tools must conform to, by the client's names.
         freeform: tools whose whole input is one text.
+        prompted: the host has no tools, so that calls are read out of its text; then every schema is looked at.
         only_first: calls behind the first one are left out.
         schema: what the text must conform to; None: it is prose.
         exact: the schema is strict, so the text is shown only when it conforms.
@@ -27,6 +28,7 @@ class Wants:
     chosen: str = ""
     strict: dict[str, dict[str, Any]] = field(default_factory=dict)
     freeform: frozenset[str] = frozenset()
+    prompted: bool = False
     only_first: bool = False
     schema: dict[str, Any] | None = None
     exact: bool = False
@@ -47,6 +49,7 @@ def wants_of(call: ChatCall, flavour: Flavour) -> Wants | None:
         chosen=chosen_name(choice) if isinstance(choice, dict) else "",
         strict={name: found.get("parameters") or {} for name, found in functions.items() if found.get("strict")},
         freeform=call.custom_tools,
+        prompted=flavour.tools_by_prompt,
         only_first=body.get("parallel_tool_calls") is False or call.legacy_functions,
         schema=schema,
         exact=exact,

@@ -98,7 +98,7 @@ def test_a_parameter_given_twice_is_a_list() -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
-        ({}, "'x' is a required property"),
+        ({}, "the value: 'x' is a required property"),
         ({"x": "much"}, "x: 'much' is not of type 'integer'"),
         ({"x": 0}, "x: 0 is less than the minimum of 1"),
     ],

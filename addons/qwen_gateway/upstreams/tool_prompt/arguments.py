@@ -1,6 +1,6 @@
 """Arguments as the client gets them: JSON that conforms to the tool's schema, mended where a model broke it.
 
-jsonschema and json-repair are imported when the first call of an answer needs them.
+json-repair is imported when the first call needs it.
 """
 
 import re
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qwen_gateway.codec.json import BadJSON, dumps, loads
+from qwen_gateway.upstreams.schemas import complaint
 from qwen_gateway.upstreams.tool_prompt.coercion import Coercion
 from qwen_gateway.upstreams.tool_prompt.tags import value_of
 from qwen_gateway.upstreams.tool_prompt.toolbox import Tool
@@ -70,12 +71,6 @@ def settle_tags(tool: Tool | None, pairs: list[tuple[str, str]]) -> Settled:
     return _checked(tool, coercion.apply(made, {"type": "object", **flat}), mended=False)
 
 
-def warm() -> None:
-    """Import what takes long, before it is needed: in a thread."""
-    complaint(Tool("warm", schema={"type": "object"}), {})
-    mend("{'a': 1")
-
-
 def mend(text: str) -> tuple[Any, bool]:
     """The value that broken JSON was meant to be, and whether there is one."""
     for changed in (text.strip().strip("`").strip(), _python(text)):
@@ -123,29 +118,8 @@ def _lone(tool: Tool, value: Any) -> Any:
 
 
 def _checked(tool: Tool, value: Any, mended: bool) -> Settled:
-    value = value if isinstance(value, dict) else {}
-    problem = complaint(tool, value)
     try:
-        return Settled(dumps(value).decode(), problem, mended)
+        text = dumps(value if isinstance(value, dict) else {}).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
         return Settled("{}", "the arguments are no JSON", mended)
-
-
-def complaint(tool: Tool, value: Any) -> str | None:
-    """What the schema finds wrong; None when nothing, or when the schema itself is wrong."""
-    if not tool.schema:
-        return None
-    from jsonschema.exceptions import best_match  # noqa: PLC0415 - 0.1 s that a start without tools need not spend
-    from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415
-    from referencing import Registry  # noqa: PLC0415
-
-    try:
-        kind = validator_for(tool.schema, default=Draft202012Validator)
-        # An empty registry: nothing is ever fetched for a schema.
-        worst = best_match(kind(tool.schema, registry=Registry()).iter_errors(value))
-    except Exception:  # the client's schema may be anything
-        return None
-    if worst is None:
-        return None
-    place = ".".join(str(part) for part in worst.absolute_path)
-    return f"{place + ': ' if place else ''}{worst.message[:300]}"
+    return Settled(text, complaint(text, dict(tool.schema)) if tool.schema else None, mended)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from qwen_gateway.codec.deltas import Delta, Fault, Finish, Text, ToolCall
 from qwen_gateway.openai.tool_calls import mint_id
+from qwen_gateway.upstreams.tool_prompt.forms import Call
 from qwen_gateway.upstreams.tool_prompt.reader import Called, Named, Piece, Reader, Said
 from qwen_gateway.upstreams.tool_prompt.toolbox import Toolbox
 
@@ -70,6 +71,13 @@ class CallsInText:
         """One row of numbers for the calls of both sources."""
         return choice.numbers.setdefault((source, number), len(choice.numbers))
 
+    def _problem(self, call: Call) -> str:
+        """What is wrong with a call, in words for the model."""
+        if call.name not in self._toolbox.tools:
+            return f"there is no such tool; there are {', '.join(self._toolbox.tools)}"
+        found = call.settled.problem
+        return f"its arguments do not conform to its schema: {found}" if found else ""
+
     def _pieces(self, choice: _Choice, pieces: list[Piece], number: int, reason: str) -> list[Delta]:
         found: list[Delta] = []
         for piece in pieces:
@@ -79,7 +87,8 @@ class CallsInText:
             elif isinstance(piece, Named):
                 found.append(ToolCall(index, "", self._mint(), piece.name, number))
             elif isinstance(piece, Called):
-                found.append(ToolCall(index, piece.call.settled.arguments, choice=number))
+                arguments, problem = piece.call.settled.arguments, self._problem(piece.call)
+                found.append(ToolCall(index, arguments, choice=number, problem=problem))
                 choice.made += 1
             elif reason == "length":
                 if piece.named:
