@@ -14,6 +14,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.bookkeeping import Bookkeeping
     from qwen_gateway.cockpit import Cockpit
     from qwen_gateway.conversations import Conversations
+    from qwen_gateway.counting import Counting
     from qwen_gateway.debug_files import DebugFiles
     from qwen_gateway.door import Door
     from qwen_gateway.drain import Drain
@@ -70,6 +71,7 @@ def default_addons() -> Sequence[object]:
         Archive(ledger),
         ModelLists(engine, ring),
         StoredResponses(shelf, making, legs),
+        Counting(engine, shelf),
         Conversations(shelf),
         WebChats(engine),
         StoredChats(shelf),

@@ -137,13 +137,16 @@ class Gateway:
             local.answer(flow, running.response, headers=headers)
             return
         events = running.follow(-1, self._settings.limits.keep_alive)
-        self._legs.attach(flow, lambda client: local.stream(flow, client, events, headers))
+        try:
+            self._legs.attach(flow, lambda client: local.stream(flow, client, events, headers))
+        except LookupError:  # the client left already; the response is made all the same
+            local.answer(flow, running.response, headers=headers)
 
     async def _make(
         self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder, writer: Writer, running: Running
     ) -> None:
         try:
-            await self._engine.serve(exchange, encoder, running, writer)
+            await self._engine.serve(exchange, encoder, flows.Shown(running, exchange.sent), writer)
         finally:
             self._making.end(running)
             flow.comment = exchange.summary()

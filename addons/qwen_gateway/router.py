@@ -7,6 +7,8 @@ from typing import Literal
 Surface = Literal[
     "chat",
     "responses",
+    "compact",
+    "input tokens",
     "stored response",
     "stored chat",
     "conversations",
@@ -54,6 +56,8 @@ TABLE: tuple[tuple[re.Pattern[str], Surface, frozenset[str]], ...] = (
     ),
     (re.compile(rf"{_PREFIX}/responses"), "responses", frozenset({"POST"})),
     (re.compile(rf"{_PREFIX}/completions"), "completions", frozenset({"POST"})),
+    (re.compile(rf"{_PREFIX}/responses/compact"), "compact", frozenset({"POST"})),
+    (re.compile(rf"{_PREFIX}/responses/input_tokens"), "input tokens", frozenset({"POST"})),
     (
         re.compile(rf"{_PREFIX}/responses/(?P<argument>resp_[^/]+/input_items)"),
         "stored response",
@@ -105,6 +109,8 @@ INTERCEPTED: frozenset[Surface] = frozenset(
     {
         "chat",
         "responses",
+        "compact",
+        "input tokens",
         "stored response",
         "stored chat",
         "conversations",
@@ -116,7 +122,14 @@ INTERCEPTED: frozenset[Surface] = frozenset(
 )
 """Surfaces that are answered when a client's traffic to OpenAI is intercepted; all else passes through."""
 
-CALLS: frozenset[Surface] = INTERCEPTED - {"stored response", "stored chat", "conversations", "models", "model"}
+CALLS: frozenset[Surface] = INTERCEPTED - {
+    "input tokens",
+    "stored response",
+    "stored chat",
+    "conversations",
+    "models",
+    "model",
+}
 """Surfaces whose calls an upstream answers; a gateway that is about to end takes no new ones."""
 
 ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin", "metrics", "records"})

@@ -116,7 +116,10 @@ class StoredResponses:
                     param="stream",
                 )
             pieces = background.told(background.split(events.encode()), after)
-        self._legs.attach(flow, lambda client: local.stream(flow, client, pieces))
+        try:
+            self._legs.attach(flow, lambda client: local.stream(flow, client, pieces))
+        except LookupError:
+            raise OpenAIError("The client left.", status=499, code="client_closed_request") from None
 
 
 def _number(text: str) -> int:

@@ -17,6 +17,7 @@ from qwen_gateway.openai.chat_kept import KeptChat
 from qwen_gateway.openai.chat_object import ChatObject
 from qwen_gateway.openai.chat_request import ChatCall, call_of, parse_object
 from qwen_gateway.openai.chat_stream import ChatStream
+from qwen_gateway.openai.compaction import CompactionObject, parse_compaction
 from qwen_gateway.openai.completion_answer import CompletionObject, CompletionStream
 from qwen_gateway.openai.completion_request import CompletionCall, parse_completion
 from qwen_gateway.openai.embeddings_object import EmbeddingsObject
@@ -67,6 +68,11 @@ def responses_writer(call: ResponsesCall, settings: Settings) -> Writer:
     return ResponsesStream(call, dress, SEAL) if call.stream else ResponsesObject(call, dress, SEAL)
 
 
+def compaction_writer(call: ResponsesCall, _: Settings) -> Writer:
+    """One object."""
+    return CompactionObject(call, Dress(), SEAL)
+
+
 def completion_writer(call: CompletionCall, _: Settings) -> Writer:
     """Chunks or one object, as the call asks."""
     return CompletionStream(call) if call.stream else CompletionObject(call)
@@ -82,6 +88,7 @@ SURFACES: Mapping[str, Surface] = {
     for row in (
         Surface("chat", parse_chat, ChatEncoder, chat_writer),
         Surface("responses", lambda data: parse_responses(data, SEAL), ChatEncoder, responses_writer),
+        Surface("compact", lambda data: parse_compaction(data, SEAL), ChatEncoder, compaction_writer),
         Surface("completions", parse_completion, CompletionEncoder, completion_writer),
         Surface("embeddings", parse_embeddings, EmbeddingsEncoder, embeddings_writer),
     )

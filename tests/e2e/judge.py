@@ -23,6 +23,8 @@ KINDS = (
     ("/items/", "conversation.item"),
     ("/items", "conversation.items"),
     ("/conversations", "conversation"),
+    ("/input_tokens", "response.input_tokens"),
+    ("/compact", "response.compaction"),
     ("/input_items", "response.items"),
     ("/responses", "response"),
     ("/embeddings", "embeddings"),

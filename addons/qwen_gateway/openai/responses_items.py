@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from qwen_gateway.codec.json import dumps
+from qwen_gateway.codec.json import dumps, loads
 from qwen_gateway.openai.errors import BadRequest, Unsupported
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.openai.responses_content import TEXTS, chat_content, text_field
@@ -37,6 +37,8 @@ Open = Callable[[str, str], str | None]
 
 REASONING, COMPACTION = "reasoning", "compaction"
 """Purposes of sealed text."""
+
+SUMMARY = "This is your own summary of the conversation so far:"
 
 
 def item_type(item: Item) -> str:
@@ -86,7 +88,7 @@ class Translation:
         open: see `Open`.
     """
 
-    def __init__(self, tools: Tools, open: Open, notices: list[Notice]) -> None:  # noqa: A002 - what one does with a seal
+    def __init__(self, tools: Tools, open: Open, notices: list[Notice]) -> None:  # noqa: A002
         self._tools = tools
         self._open = open
         self._notices = notices
@@ -138,6 +140,8 @@ class Translation:
             self._flush()  # with its output, which stands there already if the message of its call does
         elif kind in HOSTED:
             self._notices.append(Notice("dropped", place, f"an earlier {kind} has no form in chat completions"))
+        elif kind == "compaction":
+            self._compaction(place, item)
         elif kind == "additional_tools":
             pass  # read with the tools
         else:
@@ -182,6 +186,15 @@ class Translation:
             self._flush()
         if thought:
             self._assistant(place).thoughts.append(thought)
+
+    def _compaction(self, place: str, item: Item) -> None:
+        """The summary that stands for what was said before; without it there is no context, so nothing goes on."""
+        text_field(item, "encrypted_content", place)
+        kept = opened(item, self._open, place)
+        self._flush()
+        for message in kept["items"]:
+            self._message(place, message)
+        self._add(place, {"role": "user", "content": f"{SUMMARY}\n\n{kept['summary']}"})
 
     def _call(self, kind: str, place: str, item: Item) -> dict[str, Any]:
         call: dict[str, Any] = {"id": item["call_id"]}
@@ -235,6 +248,24 @@ class Translation:
     def _add(self, place: str, message: dict[str, Any]) -> None:
         self.messages.append(message)
         self.places.append(place)
+
+
+def opened(item: Item, open: Open, place: str = "input") -> dict[str, Any]:  # noqa: A002
+    """What a compaction holds: `items` and a `summary`.
+
+    Raises:
+        BadRequest: it cannot be opened.
+    """
+    text = open(str(item.get("encrypted_content")), COMPACTION)
+    if text is None:
+        raise BadRequest(
+            "This compaction was not made by this gateway, or its key (seal.key) is gone; send the conversation "
+            "itself.",
+            param=f"{place}.encrypted_content",
+            code="invalid_encrypted_content",
+        )
+    kept: dict[str, Any] = loads(text)
+    return kept
 
 
 def further_tools(items: Iterable[Placed]) -> list[tuple[str, list[Any]]]:

@@ -4,7 +4,7 @@ The upstream's own Responses API is not relied on: it ignores half of the parame
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -99,6 +99,7 @@ class ResponsesCall(ChatCall):
         id: of the response.
         request: what the client sent, without nulls.
         items: this turn's input, references replaced by what they name.
+        earlier: the items of the turns before it.
         called: chat's name of a tool → the client's view of it.
         places: where each message comes from, in the client's words.
         sealed: reasoning goes out sealed.
@@ -108,6 +109,7 @@ class ResponsesCall(ChatCall):
     id: str = ""
     request: dict[str, Any] = field(default_factory=dict)
     items: list[Placed] = field(default_factory=list)
+    earlier: Sequence[Placed] = ()
     called: dict[str, Called] = field(default_factory=dict)
     places: list[str] = field(default_factory=list)
     sealed: bool = False
@@ -169,10 +171,15 @@ class Unresolved:
     previous: str | None
     conversation: str | None
     references: frozenset[str]
+    make: "Make"
 
     def resolved(self, context: Context) -> ResponsesCall:
         """The call; errors as in `responses_call`."""
-        return responses_call(self.body, self.seal, context)
+        return self.make(self.body, self.seal, context)
+
+
+Make = Callable[[dict[str, Any], Seal, Context], ResponsesCall]
+"""Makes the call of a body whose context has been found."""
 
 
 def parse_responses(data: bytes, seal: Seal) -> ResponsesCall | Unresolved:
@@ -182,7 +189,11 @@ def parse_responses(data: bytes, seal: Seal) -> ResponsesCall | Unresolved:
         BadRequest: not JSON, a missing field, a wrong type, a value out of range; `param` names it.
         Unsupported: it asks for what Qwen has not.
     """
-    body = parse_object(data)
+    return parse_with(parse_object(data), seal, responses_call)
+
+
+def parse_with(body: dict[str, Any], seal: Seal, make: Make) -> ResponsesCall | Unresolved:
+    """A call from the JSON object, made by `make`; errors as above."""
     _check(body)
     previous, conversation = body.get("previous_response_id"), conversation_of(body)
     given = body.get("input")
@@ -198,8 +209,8 @@ def parse_responses(data: bytes, seal: Seal) -> ResponsesCall | Unresolved:
             code="mutually_exclusive_parameters",
         )
     if previous is not None or conversation is not None or references:
-        return Unresolved(body, seal, previous, conversation, references)
-    return responses_call(body, seal)
+        return Unresolved(body, seal, previous, conversation, references, make)
+    return make(body, seal, NOTHING)
 
 
 def conversation_of(body: dict[str, Any]) -> str | None:
@@ -246,7 +257,7 @@ def responses_call(body: dict[str, Any], seal: Seal, context: Context = NOTHING)
     notices: list[Notice] = []
     own = _resolved(listed(request.get("input", [])), context)
     items = [*context.items, *own]
-    if not own:
+    if not items:
         raise BadRequest("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
     tools = chat_tools(request.get("tools", ()), further_tools(items), notices)
     translation = Translation(tools, seal.open, notices)
@@ -270,6 +281,7 @@ def responses_call(body: dict[str, Any], seal: Seal, context: Context = NOTHING)
         raise
     call.id = f"resp_{random_hex(24)}"
     call.request, call.items, call.called, call.places = request, own, tools.called, translation.places
+    call.earlier = context.items
     call.sealed = SEALED in request.get("include", ())
     call.truncation = request.get("truncation", "disabled")
     return call

@@ -16,6 +16,11 @@ from qwen_gateway.openai.errors import OpenAIError
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from qwen_gateway.ledger.database import Database
+
+TIDY = 600.0
+"""Seconds between two looks for what has been kept long enough."""
+
 KEPT = 30 * 86_400.0
 """Seconds for which an object is kept, as OpenAI does."""
 
@@ -53,6 +58,7 @@ class Shelf:
         self.clock = clock
         self.enabled = True
         self._flushes: set[asyncio.Task[None]] = set()
+        ledger.every(TIDY, self._forget)
 
     def put(
         self,
@@ -74,6 +80,11 @@ class Shelf:
             task = asyncio.get_running_loop().create_task(self._flush())
             self._flushes.add(task)
             task.add_done_callback(self._flushes.discard)
+
+    def _forget(self, database: "Database") -> None:
+        """Forget what has been kept long enough, a little at a time."""
+        while database.write(lambda connection: objects.forget_expired(connection, self.clock())):
+            pass
 
     async def _flush(self) -> None:
         try:
