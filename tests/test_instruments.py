@@ -18,6 +18,7 @@ from qwen_gateway import instruments
 from qwen_gateway.codec.deltas import Usage
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.instruments import Instruments
+from qwen_gateway.ledger import Ledger
 from qwen_gateway.openai.errors import UpstreamError
 from qwen_gateway.openai.notices import Notice
 from tests.openai.asking import call
@@ -56,7 +57,7 @@ def value(shown: Instruments, name: str, **labels: str) -> float:
 
 
 def test_sums_are_exactly_what_was_reported() -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     usages = [Usage(n * 7, n * 3, n * 10, {"cached_tokens": n}, {"reasoning_tokens": 2 * n}) for n in range(1, 400)]
     for usage in usages:
         exchange = ended()
@@ -70,7 +71,7 @@ def test_sums_are_exactly_what_was_reported() -> None:
 
 
 def test_times_fall_into_their_buckets() -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     shown.ended(ended())
     assert value(shown, "qwen_time_to_first_token_seconds_sum") == 0.25
     assert value(shown, "qwen_time_to_first_token_seconds_bucket", le="0.2") == 0
@@ -79,7 +80,7 @@ def test_times_fall_into_their_buckets() -> None:
 
 
 def test_attempts_are_counted_by_what_became_of_them() -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     exchange = ended()
     exchange.attempts += [attempt(verdict="throttle", account="first"), attempt()]
     shown.ended(exchange)
@@ -93,7 +94,7 @@ def test_attempts_are_counted_by_what_became_of_them() -> None:
 
 
 def test_requests_are_counted_by_route_and_status() -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     shown.answered("POST", "chat", 200, 0.3)
     shown.answered("POST", "chat", 429, 0.001)
     shown.answered("BREW", "unknown", 404, -1.0)  # the clock was set back
@@ -104,7 +105,7 @@ def test_requests_are_counted_by_route_and_status() -> None:
 
 
 def test_each_account_is_in_one_state() -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     shown.look([State("old", "")], 0, 0)
     shown.look([State("work", "", "resting"), State("work", "qwen-max", "excluded"), State("home", "")], 3, 2)
     assert value(shown, "qwen_account_state", account="work", state="resting") == 1
@@ -116,8 +117,18 @@ def test_each_account_is_in_one_state() -> None:
     assert not [key for key in samples(shown) if ("account", "old") in key[1]]
 
 
+def test_what_the_ledger_counts_is_shown() -> None:
+    ledger = Ledger()
+    ledger.counters.saved, ledger.counters.dropped, ledger.counters.failures = 7, 2, 1
+    shown = Instruments(ledger)
+    assert value(shown, "qwen_ledger_records_total", result="saved") == 7
+    assert value(shown, "qwen_ledger_records_total", result="dropped") == 2
+    assert value(shown, "qwen_ledger_failures_total") == 1
+    assert value(shown, "qwen_ledger_queue_depth") == 0
+
+
 def test_notices_are_counted_without_their_indices() -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     exchange = ended()
     exchange.note([Notice("dropped", "seed"), Notice("translated", "messages[3].content"), Notice("dropped", HOSTILE)])
     shown.ended(exchange)
@@ -126,7 +137,7 @@ def test_notices_are_counted_without_their_indices() -> None:
 
 
 def test_names_that_clients_make_up_share_one_label() -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     for number in range(1_000):
         shown.ended(ended(f"made-up-{number}", "failed"))
     assert value(shown, "qwen_calls_total", model="other") == 1_000
@@ -135,14 +146,14 @@ def test_names_that_clients_make_up_share_one_label() -> None:
 
 
 def test_a_listed_model_that_always_fails_has_its_own_label() -> None:
-    shown = Instruments(is_model=lambda name: name == "qwen-max")
+    shown = Instruments(Ledger(), is_model=lambda name: name == "qwen-max")
     shown.ended(ended("qwen-max", "failed"))
     assert value(shown, "qwen_calls_total", model="qwen-max") == 1
 
 
 def test_the_number_of_series_is_bounded_whatever_clients_send() -> None:
     """An upstream that answers to every name, and clients that try them all."""
-    shown = Instruments(is_model=lambda _: True)
+    shown = Instruments(Ledger(), is_model=lambda _: True)
     sizes = []
     for round_ in range(3):
         for number in range(1_500):
@@ -160,7 +171,7 @@ def test_the_number_of_series_is_bounded_whatever_clients_send() -> None:
 
 @pytest.mark.parametrize("generate", ["plain", "openmetrics"])
 def test_whatever_a_name_holds_both_formats_can_be_read(generate: str) -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     shown.ended(ended(HOSTILE))
     if generate == "plain":
         families = list(parse(generate_latest(shown.registry).decode()))
@@ -173,11 +184,11 @@ def test_whatever_a_name_holds_both_formats_can_be_read(generate: str) -> None:
 def test_scrapers_that_ask_for_openmetrics_get_it() -> None:
     encode, content_type = choose_encoder("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
     assert content_type.startswith(openmetrics.exposition.CONTENT_TYPE_LATEST.split(";")[0])
-    assert encode(Instruments().registry).endswith(b"# EOF\n")
+    assert encode(Instruments(Ledger()).registry).endswith(b"# EOF\n")
 
 
 def test_the_names_of_the_seed_are_there() -> None:
-    shown = Instruments()
+    shown = Instruments(Ledger())
     shown.answered("GET", "health", 200, 0.01)
     exchange = ended()
     exchange.attempts.append(attempt())
@@ -192,7 +203,7 @@ def test_the_names_of_the_seed_are_there() -> None:
 
 def everything() -> dict[str, set[str]]:
     """Every metric that can appear, with its labels."""
-    shown = Instruments()
+    shown = Instruments(Ledger())
     exchange = ended()
     exchange.usage = Usage(1, 1, 2, {"cached_tokens": 1}, {"reasoning_tokens": 1})
     exchange.attempts.append(attempt())

@@ -11,6 +11,7 @@ from mitmproxy import http
 from qwen_auth.web.accounts import expiry_of
 from qwen_gateway import flows, local
 from qwen_gateway.engine.engine import Engine
+from qwen_gateway.ledger import Ledger
 from qwen_gateway.router import route
 from qwen_gateway.sessions import Sessions
 from qwen_gateway.version import __version__
@@ -19,8 +20,9 @@ from qwen_gateway.version import __version__
 class Health:
     """Serves `/health`, `/health/live` and `/health/ready`."""
 
-    def __init__(self, engine: Engine, sessions: Sessions) -> None:
+    def __init__(self, engine: Engine, sessions: Sessions, ledger: Ledger) -> None:
         self._engine = engine
+        self._ledger = ledger
         self._sessions = sessions
         self._started = time.monotonic()
 
@@ -41,6 +43,7 @@ class Health:
             "version": __version__,
             "checks": {
                 "authentication": "ok" if self._engine.pool.usable() else "error",
+                "sessions": self._records(),
                 "accounts": [
                     {"name": state.account, "model": state.model or None, "status": state.status,
                      "until": local.moment(state.until), "cause": state.cause or None,
@@ -59,6 +62,12 @@ class Health:
         if not ready and recovery is not None:
             headers.append(("retry-after", str(max(1, round(recovery - time.time())))))
         local.answer(flow, answer, 200 if ready else 503, headers)
+
+    def _records(self) -> str:
+        """Whether sessions and records can be kept: calls go on in any case."""
+        if not self._ledger.settings.where:
+            return "off"
+        return "error" if self._ledger.trouble else "ok"
 
 
 def resident_memory() -> int | None:

@@ -4,14 +4,17 @@ The names of the seed come first; the others begin with `qwen_`. Each series is 
 costs a few additions. Knows exchanges, and no mitmproxy.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from qwen_auth.pool import State
 from qwen_gateway.exchange import Attempt, Exchange
+from qwen_gateway.ledger import Ledger
 from qwen_gateway.upstreams.chat_chunks import count
 from qwen_gateway.upstreams.parameters import RULES
 from qwen_gateway.version import __version__
@@ -71,15 +74,35 @@ class Series[Child]:
         return child
 
 
+class LedgerFigures(Collector):
+    """What the ledger counts itself, looked at when somebody asks."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def collect(self) -> Iterator[Metric]:
+        ledger, counters = self._ledger, self._ledger.counters
+        yield GaugeMetricFamily("qwen_ledger_queue_depth", "Records that wait to be written.", ledger.waiting)
+        yield GaugeMetricFamily("qwen_ledger_queue_bytes", "What they weigh, roughly.", ledger.weight)
+        records = CounterMetricFamily("qwen_ledger_records", "Records, by what became of them.", labels=["result"])
+        records.add_metric(["saved"], counters.saved)
+        records.add_metric(["dropped"], counters.dropped)
+        yield records
+        yield CounterMetricFamily("qwen_ledger_failures", "Times that the database failed.", counters.failures)
+        yield CounterMetricFamily("qwen_ledger_blocked", "Calls that waited for room in the queue.", counters.blocked)
+
+
 class Instruments:
     """Every metric, in a registry of its own.
 
     Args:
+        ledger: whose figures are shown as well.
         is_model: whether an upstream lists a model of that name. Others get a label when they have answered.
     """
 
-    def __init__(self, is_model: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(self, ledger: Ledger, is_model: Callable[[str], bool] = lambda _: False) -> None:
         self.registry = registry = CollectorRegistry()
+        registry.register(LedgerFigures(ledger))
         self._is_model = is_model
         self._models = Names(MODELS)
         self._parameters = Names(PARAMETERS, RULES)

@@ -10,6 +10,7 @@ from qwen_gateway import flows, local
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.instruments import Instruments
+from qwen_gateway.ledger import Ledger
 from qwen_gateway.sessions import Sessions
 
 LEFT = 499
@@ -19,10 +20,10 @@ LEFT = 499
 class Metrics:
     """Counts requests and exchanges when they end, and shows the sums."""
 
-    def __init__(self, engine: Engine, sessions: Sessions) -> None:
+    def __init__(self, engine: Engine, sessions: Sessions, ledger: Ledger) -> None:
         self._engine = engine
         self._sessions = sessions
-        self._instruments = Instruments(self._is_model)
+        self._instruments = Instruments(ledger, self._is_model)
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error or flow.metadata.get(flows.SURFACE) != "metrics":

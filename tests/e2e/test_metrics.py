@@ -61,6 +61,9 @@ async def test_sums_are_those_that_clients_saw(starter: Starter, upstream: Simul
     assert scrape(gateway, "qwen_api_calls_total") == len(sim.log)
     assert scrape(gateway, "http_requests_total", route="chat", status_code="200") == 60
     assert scrape(gateway, "qwen_account_state", account="dead", state="needs-login") == 1
+    assert scrape(gateway, "qwen_ledger_records_total", result="dropped") == 0
+    wait_until(lambda: scrape(gateway, "qwen_ledger_queue_depth") == 0, 15, "the ledger's queue does not empty")
+    assert scrape(gateway, "qwen_ledger_records_total", result="saved") >= 60
     assert scrape(gateway, "active_sessions") == 1  # all of them begin alike
     assert scrape(gateway, "process_resident_memory_bytes") > 10_000_000
 
@@ -131,5 +134,6 @@ def test_health_has_the_shape_of_the_seed(gateway: Mitm) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", told["timestamp"])
     assert told["uptime"] > 0
     assert told["checks"]["authentication"] == "ok"
+    assert told["checks"]["sessions"] == "ok"
     assert told["metrics"]["activeSessions"] >= 1
     assert told["metrics"]["memoryUsage"]["rss"] > 10_000_000
