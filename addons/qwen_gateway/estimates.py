@@ -32,7 +32,7 @@ class Estimates:
         if exchange.measure is None:
             return
         exchange.estimated = self._estimator.corrected(exchange.measure, exchange.model)
-        if exchange.usage is not None and exchange.call.choices == 1:
+        if exchange.usage is not None and was_asked_once(exchange):
             self._estimator.learn(exchange.measure, exchange.model, exchange.usage.prompt)
 
     def done(self) -> None:
@@ -43,3 +43,9 @@ class Estimates:
             self._estimator.use(None)
         else:
             self._estimator.use(self._chosen or vocabulary.find(os.environ))
+
+
+def was_asked_once(exchange: Exchange) -> bool:
+    """Whether the upstream's count is of this very prompt: asked once, and with nothing left out."""
+    answers = sum(attempt.fault is None or attempt.verdict == "unmet" for attempt in exchange.attempts)
+    return answers == 1 and not any(notice.param == "truncation" for notice in exchange.notices)

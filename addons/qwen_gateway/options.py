@@ -125,6 +125,12 @@ OPTIONS = (
         "QWEN_POLICY", choices=("strict", "standard", "lenient"),
     ),
     Option(
+        "qwen_truncation", str, "asked",
+        "When the oldest turns of a conversation that is too long are left out: when the call asks for it, always, "
+        "or never.",
+        "QWEN_TRUNCATION", choices=("asked", "always", "never"),
+    ),
+    Option(
         "qwen_thinking", str, "reasoning_content",
         "Where thoughts go: a field of their own, <think> tags in the text, or nowhere.",
         "QWEN_THINKING", choices=("reasoning_content", "tags", "hidden"),
@@ -258,6 +264,7 @@ class Settings:
     naming: Naming
     vision_model: str | None
     policy: Policy
+    truncation: str
     thinking: Thinking
     tool_prompt: Convention
     models_cache: float
@@ -348,6 +355,7 @@ def read(options: OptManager) -> Settings:
         ),
         vision_model=get.qwen_vision_model or None,
         policy=cast(Policy, get.qwen_policy),
+        truncation=get.qwen_truncation,
         thinking=cast(Thinking, get.qwen_thinking),
         tool_prompt=cast(Convention, get.qwen_tool_prompt),
         models_cache=float(get.qwen_models_cache),

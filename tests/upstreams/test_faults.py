@@ -348,7 +348,7 @@ HUGE = b"word " * 120_000
         (AMBIGUOUS, Case("dashscope", repeats=3, lasting=300), "quota_repeated"),
         (Fault(429, "Throttling", "slow down"), Case("portal", repeats=9, lasting=900), "throttle"),
         # upstream.md 2.10: more than 130,000 tokens hang
-        (GAVE_UP, Case("portal", HUGE), "context"),
+        (GAVE_UP, Case("portal", HUGE), "context_hang"),
         (GAVE_UP, Case("portal", b"word " * 1_000), "timeout"),
         (GAVE_UP, Case("dashscope", HUGE), "timeout"),
         (GAVE_UP, Case("portal", b'"data:image/png;base64,' + b"A" * 900_000 + b'"'), "timeout"),

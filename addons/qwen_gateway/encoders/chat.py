@@ -8,6 +8,7 @@ from qwen_auth.account import Account
 from qwen_auth.plans import find_plan
 from qwen_auth.web.credentials import WebCredentials
 from qwen_gateway.encoders.talk import Talk
+from qwen_gateway.encoders.window import Window, fit
 from qwen_gateway.engine.attempts import Ask
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Exchange
@@ -56,9 +57,33 @@ class ChatEncoder:
                 await self._engine.catalogue.prepare(account)
         if pool.accounts and not any(self.model_of(account) is not None for account in pool.accounts):
             raise self._nobody()
+        await self._fit(wanted)
         prompted = any(flavour(find_plan(account.plan).flavour).tools_by_prompt for account in pool.serving())
         if asks_for_schemas(self._call) or (prompted and self._call.body.get("tools")):
             await asyncio.to_thread(schemas.warm)
+
+    async def _fit(self, wanted: str | None) -> None:
+        """Trim or refuse what no model's window holds; leave out accounts where another one's does."""
+        pool = self._engine.pool
+        accounts = [account for account in pool.accounts if account.name == wanted] if wanted else pool.serving()
+        windows = {
+            account.name: Window(model, context)
+            for account in accounts
+            if (model := self.model_of(account)) and (context := self._context(account, model))
+        }
+        asked, allowed = self._call.trims, self._settings.truncation
+        self._call, too_long = await fit(
+            self._call,
+            windows,
+            self._engine.estimator,
+            trims=allowed == "always" or (asked and allowed == "asked"),
+        )
+        for name in too_long:
+            self._models[name] = (None, [])
+
+    def _context(self, account: Account, model: str) -> int | None:
+        """The tokens of the model's window: what the host itself says, or what is written down."""
+        return self._engine.catalogue.context(account, model) or facts_of(model).context
 
     def _nobody(self) -> OpenAIError:
         """Why no account has a model for the call."""

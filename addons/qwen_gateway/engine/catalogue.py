@@ -81,6 +81,14 @@ class Catalogue:
         cached = self._lists.get(account.name)
         return [model.id for model in cached.models] if cached else None
 
+    def context(self, account: Account, model: str) -> int | None:
+        """The window that the account's list names for a model, if it was read and names one."""
+        cached = self._lists.get(account.name)
+        for row in cached.models if cached else ():
+            if row.id == model:
+                return row.extras.get("max_model_len") or row.extras.get("context_length")
+        return None
+
     async def prepare(self, account: Account) -> None:
         """Read the account's list if it was never tried: a host of few models has no usual one to fall back on."""
         if account.name not in self._lists and self._clock() >= self._failed.get(account.name, 0.0):

@@ -132,6 +132,7 @@ class ChatRequest(Struct):
     metadata: dict[str, Any] | None = None
     web_search_options: dict[str, Any] | None = None
     prediction: dict[str, Any] | None = None
+    truncation: Literal["auto", "disabled"] | None = None
     enable_thinking: bool | None = None
     thinking_budget: Positive | None = None
 
@@ -154,6 +155,11 @@ class ChatCall(Call):
     legacy_functions: bool = False
     custom_tools: frozenset[str] = frozenset()
     when_answered: Callable[[dict[str, Any]], None] | None = None
+
+    @property
+    def trims(self) -> bool:
+        """Whether the oldest turns may be left out where the model has no room for them."""
+        return self.body.get("truncation") == "auto"
 
     def client_name(self, param: str) -> str:
         """The client's name of a parameter, where its surface has another one."""

@@ -116,6 +116,10 @@ class ResponsesCall(ChatCall):
     truncation: str = "disabled"
 
     @property
+    def trims(self) -> bool:
+        return self.truncation == "auto"
+
+    @property
     def stored(self) -> bool:
         """Whether the response shall be kept: OpenAI's default."""
         return self.request.get("store", True) is True

@@ -108,7 +108,7 @@ ROWS = (
     row("context", "upstream.md 4.3", text=r"range of input length"),
     row("context", "upstream.md 4.13 vLLM", text=r"maximum context length|context length exceeded|input is too long"),
     row("context", "OpenRouter, OpenAI", codes="context_length_exceeded ContextLengthExceeded"),
-    row("context", "upstream.md 2.10, 2.12", flavours="portal", statuses=(504,), tokens=130_000),
+    row("context_hang", "upstream.md 2.10, 2.12", flavours="portal", statuses=(504,), tokens=130_000),
     row("content", "upstream.md 4.6", codes="DataInspectionFailed data_inspection_failed"),
     row("content", "upstream.md 4.5 E4", text=r"data may contain inappropriate content"),
     row("content", "upstream.md 4.13 OpenRouter", statuses=(403,), text=r"moderation|flagged"),

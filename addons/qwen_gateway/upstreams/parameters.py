@@ -215,6 +215,7 @@ RULES: dict[str, Rule] = {
     "enable_thinking": silent,
     "thinking_budget": silent,
     "stream_options": dropped("only 'include_usage' is known"),
+    "truncation": silent,
     "prompt_cache_key": silent,  # decides the account (design: stickiness)
     # sampling
     "temperature": temperature,

@@ -145,6 +145,11 @@ VERDICTS = {
             advice="Shorten the messages or choose a model with a longer context.",
         ),
         Verdict(
+            "context_hang", 400, "invalid_request_error", "context_length_exceeded", "no", "none",
+            advice="This upstream hangs on prompts of 130,000 to 150,000 tokens and more, whatever window it names. "
+            "Shorten the messages, or use an account with a key.",
+        ),
+        Verdict(
             "content", 400, "invalid_request_error", "content_policy_violation", "no", "none",
             advice="The provider's content inspection refused the input or the output.",
         ),
