@@ -30,6 +30,27 @@ async def calling(client: httpx.AsyncClient, **fields: Any) -> AsyncIterator[asy
         await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def asking(gateway: Mitm, *, abort: bool = False, **fields: Any) -> AsyncIterator[None]:
+    """A call under way over HTTP/1, whose connection is closed for certain when the block ends.
+
+    Not by httpx: cancelled, it keeps some connections open over HTTP/1, and breaks the one that its calls share over
+    HTTP/2.
+    """
+    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    asked = json.dumps(body(**fields)).encode()
+    head = f"host: 127.0.0.1:{gateway.port}\r\ncontent-type: application/json\r\ncontent-length: {len(asked)}"
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\n%b\r\n\r\n%b" % (head.encode(), asked))
+    try:
+        yield
+    finally:
+        if abort:
+            writer.transport.abort()
+        else:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
 async def until(there: Callable[[], bool]) -> None:
     """Wait for the other side."""
     end = time.monotonic() + 5
@@ -110,19 +131,9 @@ def test_resetting_one_stream_of_a_connection_leaves_the_others_alone(gateway: M
 async def test_hundreds_of_leavers_leave_nothing_behind(gateway: Mitm, sim: Simulator) -> None:
     sim.state.pace = 0.02
 
-    # Not by httpx: cancelled, it keeps some connections open over HTTP/1, and breaks the one that its calls share
-    # over HTTP/2.
     async def leaver(number: int) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-        asked = json.dumps(body(stream=number % 3 > 0)).encode()
-        head = f"host: 127.0.0.1:{gateway.port}\r\ncontent-type: application/json\r\ncontent-length: {len(asked)}"
-        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\n%b\r\n\r\n%b" % (head.encode(), asked))
-        await asyncio.sleep(0.002 * (number % 50))
-        if number % 2:
-            writer.transport.abort()
-        else:
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+        async with asking(gateway, abort=number % 2 > 0, stream=number % 3 > 0):
+            await asyncio.sleep(0.002 * (number % 50))
 
     before = gateway.probe()
     for _ in range(3):
@@ -182,7 +193,7 @@ async def test_cancelling_reaches_an_upstream_with_tls(
     options = {"qwen_ca_bundle": tls_upstream.ca_file, "qwen_http2": str(http2_option).lower()}
     with starter("cancel-tls", environ=one_account(tls_upstream), options=options) as gateway:
         tls_upstream.script(["stall-mid;after=3"])
-        async with ahttp(gateway) as client, calling(client, stream=True):
+        async with asking(gateway, stream=True):
             await until(lambda: bool(tls_upstream.log) and tls_upstream.log[-1].chunks > 2)
             left = time.time()
 
