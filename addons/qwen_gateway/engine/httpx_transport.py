@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Any
 
 import h2.errors
 import h2.exceptions
@@ -20,8 +19,9 @@ LAST_BYTES = 0.2
 class HttpxAnswer:
     """An answer that httpx streams."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, pool: httpx.AsyncHTTPTransport) -> None:
         self._response = response
+        self._pool = pool
         self.status = response.status_code
         self.headers = response.headers
 
@@ -49,25 +49,31 @@ class HttpxAnswer:
                         pass
             except (TimeoutError, httpx.HTTPError, httpx.StreamError, httpcore.ConnectionNotAvailable, OSError):
                 pass
-        else:
-            await self._reset()
         await self._response.aclose()
+        if not reuse:
+            await reset_forgotten(self._pool)
 
-    async def _reset(self) -> None:
-        """Tell the upstream that nobody reads on: httpcore forgets a stream of HTTP/2 without a word, and the model
-        would write to its end (httpcore 1.0; `test_cancelling_reaches_an_upstream_with_tls` holds it to that)."""
-        stream: Any = self._response.stream
-        for name in ("_httpcore_stream", "_stream"):
-            stream = getattr(stream, name, None)
-        connection = getattr(stream, "_connection", None)
+
+async def reset_forgotten(pool: httpx.AsyncHTTPTransport) -> None:
+    """Tell upstreams of streams that nobody reads any more: httpcore forgets a stream of HTTP/2 without a word, and the
+    model would write to its end (httpcore 1.0; `test_cancelling_reaches_an_upstream_with_tls` holds it to that)."""
+    for known in getattr(pool._pool, "connections", ()):
+        connection = getattr(known, "_connection", None)
         if not isinstance(connection, httpcore.AsyncHTTP2Connection):
-            return
+            continue
+        left = [number for number, stream in connection._h2_state.streams.items() if not stream.closed]
         try:
-            connection._h2_state.reset_stream(stream._stream_id, h2.errors.ErrorCodes.CANCEL)
+            for number in left:
+                if number not in connection._events:
+                    connection._h2_state.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
             async with asyncio.timeout(LAST_BYTES):
-                await connection._write_outgoing_data(stream._request)
+                await connection._write_outgoing_data(NO_REQUEST)
         except (h2.exceptions.H2Error, TimeoutError, httpcore.NetworkError, OSError):
             pass  # it has ended already, or the connection has
+
+
+NO_REQUEST = httpcore.Request("GET", "https://nowhere.invalid")
+"""httpcore looks up time limits in the request that it writes for."""
 
 
 class HttpxTransport:
@@ -91,12 +97,17 @@ class HttpxTransport:
         )
         request.headers.setdefault("accept-encoding", "identity")
         try:
-            return HttpxAnswer(await self._pool(proxy).handle_async_request(request))
+            pool = self._pool(proxy)
+        except ImportError as error:
+            raise TransportFault("connect", f"no connection through the proxy ({describe(error)})") from None
+        try:
+            return HttpxAnswer(await pool.handle_async_request(request), pool)
+        except asyncio.CancelledError:
+            await reset_forgotten(pool)
+            raise
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol) as error:
             host = request.url.host
             raise TransportFault("connect", f"no connection to {host} ({describe(error)})") from None
-        except ImportError as error:
-            raise TransportFault("connect", f"no connection through the proxy ({describe(error)})") from None
         except httpx.TimeoutException as error:
             raise TransportFault("timeout", f"no answer in time ({describe(error)})") from None
         except (httpx.TransportError, OSError) as error:
