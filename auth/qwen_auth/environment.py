@@ -8,6 +8,7 @@
 `QWEN_PLAN`                      a preset's name; default `model-studio-intl`
 `QWEN_REGION`                    `intl` (default), `cn`, `us`, `hk`, `jp`, `de`: for all Alibaba keys
 `QWEN_WORKSPACE`                 a Model Studio workspace ID, whose own domain is then used
+`QWEN_TOKEN`, `QWEN_COOKIES`     account `web`, a browser session (see `web.accounts`), at `QWEN_WEB_URL`
 ===============================  =========================================================
 
 `QWEN_PLAN` also settles the region of the key it belongs to (`QWEN_PLAN=coding-plan-cn` of

@@ -231,6 +231,11 @@ def test_no_secret_of_the_session_is_in_any_flow(web: Mitm, sim: Simulator) -> N
         value = pair.partition("=")[2]
         assert len(value) < 12 or value not in shown
     assert secrets["umidtoken"] not in web.log
+    token = dict(parse_cookies(secrets["cookies"]))["token"]
+    for path in web.home.glob("ledger.db*"):
+        kept = path.read_bytes()
+        assert secrets["umidtoken"].encode() not in kept
+        assert token.encode() not in kept
 
 
 def test_a_guest_has_chats_too(starter: Starter, sim: Simulator) -> None:

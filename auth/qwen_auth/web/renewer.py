@@ -200,22 +200,19 @@ class Renewer:
     async def _look(self, credentials: WebCredentials) -> None:
         """Memory and file agree afterwards: what others wrote wins, what moved on is written. Never fails."""
         try:
-            await asyncio.to_thread(self._agree, credentials)
+            stamp = await asyncio.to_thread(credentials.file.stamp)
+            if stamp != credentials.stamp:
+                found, origin = await asyncio.to_thread(credentials.file.read), credentials.kept.origin
+                if found.origin == origin if found else not origin:
+                    credentials.adopt(found, stamp)
+                    return
+                credentials.stamp = stamp
+            if credentials.unsaved:
+                kept = credentials.kept
+                credentials.stamp = await asyncio.to_thread(credentials.file.update, kept, stamp)
+                credentials.unsaved = credentials.kept is not kept
         except AuthError as error:
             words = f"a browser session is in memory only: {error}"
             if words != self._told.get(credentials):
                 self._told[credentials] = words
                 self._warn(words)
-
-    @staticmethod
-    def _agree(credentials: WebCredentials) -> None:
-        stamp = credentials.file.stamp()
-        if stamp != credentials.stamp:
-            found, origin = credentials.file.read(), credentials.kept.origin
-            if found.origin == origin if found else not origin:
-                credentials.adopt(found, stamp)
-                return
-            credentials.stamp = stamp
-        if credentials.unsaved:
-            credentials.unsaved = False
-            credentials.stamp = credentials.file.update(credentials.kept, stamp)

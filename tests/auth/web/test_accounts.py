@@ -1,11 +1,13 @@
 """Where sessions come from, and that they move on in their files."""
 
+import asyncio
 import json
 
 import pytest
 
 from qwen_auth.errors import AccountError
 from qwen_auth.loading import load_accounts
+from qwen_auth.web.renewer import Renewer
 from qwen_auth.web.session import Session
 from tests.auth.web.sessions import GUEST, jwt, stored
 
@@ -116,6 +118,4 @@ def test_a_session_that_its_owner_captured_anew_wins(load, tmp_path):
 
 def agree(account):
     """What the renewer does every few seconds."""
-    from qwen_auth.web.renewer import Renewer
-
-    Renewer._agree(account.credentials)
+    asyncio.run(Renewer().aclose([account]))
