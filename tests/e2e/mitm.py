@@ -144,6 +144,13 @@ class Mitm:
         self._process = None
         return code
 
+    def kill(self) -> None:
+        """End it as no operator would: nothing of it runs any more when this returns."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
     @property
     def running(self) -> bool:
         """Whether the process lives."""

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ def record(gateway: Mitm, request_id: str) -> sqlite3.Row:
     wait_until(there, 15, lambda: f"no record of {request_id}\n{gateway.log}")
     assert len(found) == 1
     return found[0]
+
+
+def outcome(gateway: Mitm, request_id: str) -> str | None:
+    """How a call ended, if it is there."""
+    found = rows(gateway, "SELECT outcome FROM requests WHERE id = ?", request_id)
+    return found[0][0] if found else None
 
 
 @pytest.fixture(scope="module")
@@ -163,10 +170,9 @@ def test_calls_go_on_when_the_database_cannot_be_used(starter: Starter, upstream
     environ = {**one_account(upstream), "DATABASE_PATH": str(tmp_path / "file" / "ledger.sqlite3")}
     with starter("unusable", environ=environ, options={"qwen_ledger_flush": 10, "qwen_ledger_queue": 5}) as gateway:
         answers = [ask(gateway).status_code for _ in range(12)]
-        log = gateway.log
 
     assert answers == [200] * 12
-    assert log.count("records wait in memory") == 1
+    assert gateway.log.count("records wait in memory") == 1
 
 
 def test_a_client_that_leaves_is_kept_as_cancelled(gateway: Mitm, sim: Simulator) -> None:
@@ -178,3 +184,26 @@ def test_a_client_that_leaves_is_kept_as_cancelled(gateway: Mitm, sim: Simulator
     kept = record(gateway, request_id)
     assert kept["outcome"] == "cancelled"
     assert json.loads(rows(gateway, "SELECT body FROM responses WHERE request_id = ?", request_id)[0][0])["choices"]
+
+
+def test_a_killed_gateway_leaves_a_sound_ledger_and_says_what_was_interrupted(starter: Starter, sim: Simulator) -> None:
+    gateway = starter("killed", environ=one_account(sim), options={"qwen_ledger_flush": 50}).start()
+    finished: list[str] = []
+    for _ in range(3):
+        finished += [ask(gateway).headers["x-request-id"] for _ in range(5)]
+        for each in finished:
+            record(gateway, each)
+        sim.state.pace = 0.5
+        with httpx.stream("POST", gateway.url + "/v1/chat/completions", json=body(stream=True), timeout=20) as answer:
+            next(answer.iter_bytes())
+            amid = answer.headers["x-request-id"]
+            wait_until(partial(outcome, gateway, amid), 15, "the call has no record while it runs")
+            assert outcome(gateway, amid) == "running"
+            gateway.kill()
+        sim.state.pace = 0.0
+        assert rows(gateway, "PRAGMA integrity_check")[0][0] == "ok"
+
+        gateway.start()
+        record(gateway, ask(gateway).headers["x-request-id"])
+        assert outcome(gateway, amid) == "interrupted"
+        assert {record(gateway, each)["outcome"] for each in finished} == {"finished"}

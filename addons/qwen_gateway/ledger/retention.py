@@ -43,7 +43,9 @@ def give_back_room(database: Database, pages: int = 1000) -> None:
         return
 
     def shrink(connection: Connection) -> None:
-        # A row for each page; the pages go as the rows are fetched.
-        connection.exec_driver_sql(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
+        # A row without columns for each page, which goes as the row is fetched: SQLAlchemy would not fetch it.
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute(f"PRAGMA incremental_vacuum({int(pages)})").fetchall()
 
     database.write(shrink)

@@ -65,7 +65,11 @@ def _end(record: "Record") -> dict[str, Any]:
         "notices": redact(json.dumps([str(notice) for notice in exchange.notices]).decode()),
     }
     if error is not None:
-        row |= {"error_status": error.status, "error_code": error.code, "error_message": redact(error.message)}
+        row |= {
+            "error_status": error.status,
+            "error_code": error.code and redact(error.code),
+            "error_message": redact(error.message),
+        }
     if exchange.upstream_request_id:
         row["upstream_request_id"] = redact(exchange.upstream_request_id)[:NAME]
     attempt = answering(record)
@@ -98,11 +102,11 @@ def response_row(record: "Record") -> dict[str, Any]:
         "first_byte_ms": milliseconds(exchange.started, exchange.first_byte),
         "duration_ms": milliseconds(exchange.started, ended),
     }
-    answer = assembled(sent.pieces)
+    answer = redact(assembled(sent.pieces))
     row["finish_reason"] = finish_reason(answer)
     row["body"] = row["received"] = row["sent_events"] = row["received_events"] = None
     if record.how.bodies:
-        row["body"] = redact(answer)
+        row["body"] = answer
         shown = [attempt for attempt in exchange.attempts if attempt.shown]
         received = [assembled(attempt.received) for attempt in shown]
         row["received"] = redact("[" + ",".join(received) + "]" if len(received) > 1 else "".join(received))
