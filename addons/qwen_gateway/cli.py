@@ -14,6 +14,7 @@ from qwen_auth.environment import read_environment
 from qwen_auth.errors import AuthError
 from qwen_auth.loading import load_accounts
 from qwen_gateway.keys_command import keys
+from qwen_gateway.records_command import export, usage
 from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.version import __version__
 
@@ -103,6 +104,8 @@ def check(host: str, settings: tuple[str, ...]) -> None:
 
 
 main.add_command(keys)
+main.add_command(export)
+main.add_command(usage)
 
 
 def serve(kind: str, host: str, port: int, extra: list[str], *, quiet: bool, tune: bool) -> None:

@@ -32,7 +32,7 @@ __all__ = ["Keep", "Ledger", "LedgerError", "LedgerSettings", "Recording"]
 
 LATER = (
     "accounts", "chats", "conversations", "database", "exchanges", "gateways", "keys", "leases", "locks", "metadata",
-    "objects", "records", "retention", "schema", "windows",
+    "objects", "records", "retention", "schema", "tallies", "windows",
 )  # fmt: skip
 """Modules that import SQLAlchemy; loaded by the thread that first looks into them."""
 
