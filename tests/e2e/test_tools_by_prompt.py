@@ -341,3 +341,70 @@ async def test_the_responses_api_over_a_browser_session(worded: Mitm, sim: Simul
     calls = [item for item in made.output if item.type == "function_call"]
     assert [(call.name, json.loads(call.arguments)) for call in calls] == [("read_file", {"path": "a.py"})]
     assert made.output_text == "Look:"
+
+
+PATCH = "*** Begin Patch\n*** Update File: a.py\n\n-x\n+y < 1\n*** End Patch"
+
+
+@CONVENTIONS
+async def test_a_freeform_tool_gets_its_text_as_it_stands(worded: Mitm, sim: Simulator) -> None:
+    """Codex's apply_patch (openai-surface.md section 2)."""
+    lay_out(sim, "web", render_call("apply_patch", {"input": PATCH}, convention_of(worded)), random.Random(5))
+    tools: list[Any] = [{"type": "custom", "name": "apply_patch", "description": "Edits files."}]
+    async with openai(worded) as client:
+        made = await client.responses.create(
+            model="qwen3.7-plus", input="Go", tools=tools, extra_headers={"x-qwen-account": "web"}
+        )
+
+    calls = [item for item in made.output if item.type == "custom_tool_call"]
+    assert [(call.name, call.input) for call in calls] == [("apply_patch", PATCH)]
+
+
+@KINDS
+def test_functions_of_old_are_answered_in_their_own_form(worded: Mitm, sim: Simulator, kind: str) -> None:
+    lay_out(sim, kind, render_call("read_file", {"path": "a.py"}, "json"), random.Random(5))
+    functions = [tool["function"] for tool in ROO]
+    messages = [{"role": "user", "content": "Go"}]
+    answered = ask(worded, headers={"x-qwen-account": kind}, model="m", messages=messages, functions=functions)
+
+    choice = answered.json()["choices"][0]
+    assert choice["message"]["function_call"] == {"name": "read_file", "arguments": '{"path":"a.py"}'}
+    assert choice["finish_reason"] == "function_call"
+
+
+@KINDS
+@pytest.mark.parametrize("stream", [True, False])
+def test_one_call_at_a_time_is_one_call(worded: Mitm, sim: Simulator, kind: str, stream: bool) -> None:
+    text = render_call("read_file", {"path": "a.py"}, "json") + render_call("list_files", {"path": "."}, "json")
+    lay_out(sim, kind, text, random.Random(5))
+    answered = ask(
+        worded,
+        headers={"x-qwen-account": kind},
+        model="m",
+        messages=[{"role": "user", "content": "Go"}],
+        tools=ROO,
+        stream=stream,
+        parallel_tool_calls=False,
+    )
+
+    assert calls_of(answered, stream=stream) == [("read_file", '{"path":"a.py"}')]
+    assert "one call at most" in prompt(sim, kind)
+
+
+@KINDS
+def test_a_demanded_call_is_asked_for_once_more(worded: Mitm, sim: Simulator, kind: str) -> None:
+    lay_out(sim, kind, "I would rather talk.", random.Random(5))
+    lay_out(sim, kind, render_call("read_file", {"path": "a.py"}, "json"), random.Random(5))
+    choice = {"type": "function", "function": {"name": "read_file"}}
+    messages = [{"role": "user", "content": "Go"}]
+    answered = ask(
+        worded,
+        headers={"x-qwen-account": kind},
+        model="m",
+        messages=messages,
+        tools=ROO,
+        tool_choice=choice,
+        stream=True,
+    )
+
+    assert calls_of(answered, stream=True) == [("read_file", '{"path":"a.py"}')]

@@ -66,7 +66,8 @@ PLAN = {
 }
 CLOCK = {"type": "function", "function": {"name": "get_time", "description": "The time."}}
 EDIT = function("edit_file", "Replace text.", ("path", "old", "new"), path="string", old="string", new="string")
-TOOLS = [*ROO, PLAN, CLOCK, EDIT]
+PATCH = function("apply_patch", "A freeform tool, as the parser makes it.", ("input",), input="string")
+TOOLS = [*ROO, PLAN, CLOCK, EDIT, PATCH]
 
 
 def box(tools: Iterable[dict[str, Any]] = TOOLS, **fields: Any) -> Toolbox:

@@ -20,6 +20,7 @@ class Row(NamedTuple):
 
 READ: Calls = [("read_file", {"path": "src/a.py"})]
 RUN: Calls = [("execute_command", {"command": "ls -la"})]
+PATCHED: Calls = [("apply_patch", {"input": "*** Begin Patch\n*** Update File: a.py\n\n-x\n+y < 1\n*** End Patch"})]
 CODE = 'def f(a):\n    return "<b>" if a < 1 and a > 0 else {"x": [1]}\n'
 
 ROWS = {
@@ -401,5 +402,21 @@ ROWS = {
     "an apostrophe": Row("It's Ann's<read_file><path>src/a.py</path></read_file>", READ, "It's Ann's"),
     "single quotes around": Row(
         "Write '<read_file><path>x</path></read_file>'.", (), "Write '<read_file><path>x</path></read_file>'."
+    ),
+    "the one text that a tool takes": Row(
+        '<tool_call>\n{"name": "apply_patch", "arguments": "*** Begin Patch\\n*** Update File: a.py\\n\\n-x\\n+y < 1\\n*** End Patch"}\n</tool_call>',
+        PATCHED,
+    ),
+    "the one text, between tags": Row(
+        "<apply_patch>\n*** Begin Patch\n*** Update File: a.py\n\n-x\n+y < 1\n*** End Patch\n</apply_patch>", PATCHED
+    ),
+    "the one text, Qwen3-Coder's form": Row(
+        "<tool_call>\n<function=apply_patch>\n<parameter=input>\n*** Begin Patch\n*** Update File: a.py\n\n-x\n+y < 1\n*** End Patch\n</parameter>\n</function>\n</tool_call>",
+        PATCHED,
+    ),
+    "talk of a tool on a line, then a call": Row(
+        "<execute_command> is what I need.\n\n<execute_command>\n<command>ls -la</command>\n</execute_command>",
+        RUN,
+        "<execute_command> is what I need.",
     ),
 }

@@ -110,7 +110,7 @@ def test_what_cannot_be_mended_is_told(value: Any, problem: str) -> None:
 
 
 def test_a_bare_value_is_the_one_argument() -> None:
-    assert json.loads(settle_json(tool(("x",), x={"type": "string"}), "ls").arguments) == {}
+    assert json.loads(settle_json(tool(("x",), x={"type": "string"}), "ls").arguments) == {"x": "ls"}
     assert json.loads(settle_json(tool(("x",), x={"type": "string"}), '"ls"').arguments) == {"x": "ls"}
 
 

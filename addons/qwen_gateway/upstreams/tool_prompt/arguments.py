@@ -39,8 +39,11 @@ def settle_json(tool: Tool | None, given: Any, *, mended: bool = False) -> Settl
         try:
             given = loads(given) if given.strip() else {}
         except BadJSON:
-            given, well = mend(given)
             mended = True
+            if tool is not None and "{" not in given[:1] and (name := _lone_name(tool)):
+                given, well = {name: given}, True  # the one text that the tool takes
+            else:
+                given, well = mend(given)
             if not well:
                 return Settled("{}", "the arguments are no JSON", mended=True)
     if tool is None:
@@ -111,10 +114,15 @@ def _python(text: str) -> str:
 
 def _lone(tool: Tool, value: Any) -> Any:
     """A bare value as the one argument that the tool needs or has."""
-    names = list(tool.required) or list(tool.properties)
-    if len(names) != 1 or value is None:
+    name = _lone_name(tool)
+    if not name or value is None:
         return {}
-    return Coercion(tool.schema).apply({names[0]: value}, {"type": "object", **tool.schema})
+    return Coercion(tool.schema).apply({name: value}, {"type": "object", **tool.schema})
+
+
+def _lone_name(tool: Tool) -> str:
+    names = list(tool.required) or list(tool.properties)
+    return names[0] if len(names) == 1 else ""
 
 
 def _checked(tool: Tool, value: Any, mended: bool) -> Settled:

@@ -267,7 +267,8 @@ class TagForm:
     def _bare_text(self, text: str, *, final: bool) -> Step:
         """`<execute_command>ls</execute_command>`: the tool's one parameter without its tags."""
         assert self._tool is not None
-        found = re.compile(re.escape(self._end) + r"|\n\s*\n|<tool_call>").search(text, self._from)
+        others = "|".join(re.escape(name) for name in self._toolbox.tools)
+        found = re.compile(rf"{re.escape(self._end)}|<(?:tool_call|{others})>").search(text, self._from)
         if found is None:
             return NoCall() if final else More()
         end = found.start()
