@@ -120,7 +120,11 @@ def test_what_is_not_served_is_named(gateway: Mitm, sim: Simulator, path: str, n
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("GET", "/v1/chat/completions", "POST"), ("DELETE", "/v1/models", "GET"), ("POST", "/v1/models/gpt-4o", "GET")],
+    [
+        ("PUT", "/v1/chat/completions", "GET, POST"),
+        ("DELETE", "/v1/models", "GET"),
+        ("POST", "/v1/models/gpt-4o", "GET"),
+    ],
 )
 def test_a_wrong_method_is_named(gateway: Mitm, method: str, path: str, allowed: str) -> None:
     with http(gateway) as client:

@@ -229,6 +229,56 @@ async def test_two_gateways_share_budgets_and_revocations_on_postgresql(
     assert told["insufficient_quota"] > 0
 
 
+async def test_every_surface_counts_and_is_refused_in_its_own_form(
+    starter: Starter, upstream: Simulator, sim: Simulator
+) -> None:
+    gateway = starter("surfaces", environ=one_account(upstream))
+    key = create(gateway, "team", "--tokens-per-day", "4000")
+    gateway.start()
+    tokens = 0
+    async with openai(gateway, key=key, max_retries=0) as client:
+        answer = await client.responses.create(model=MODEL, input="Say hi", max_output_tokens=60)
+        two = await client.chat.completions.create(model=MODEL, messages=HI, n=2, max_tokens=60)
+        embedded = await client.embeddings.create(model="text-embedding-v4", input=["one", "two"])
+        assert answer.usage
+        assert two.usage
+        tokens = answer.usage.total_tokens + two.usage.total_tokens + embedded.usage.total_tokens
+        wait_until(lambda: listed(gateway)["team"]["today"]["calls"] == 3, 10, lambda: str(listed(gateway)))
+        used = listed(gateway)["team"]["today"]
+        with pytest.raises(library.RateLimitError) as refused:
+            await client.responses.create(model=MODEL, input="many words " * 4_000)
+
+    assert used["prompt_tokens"] + used["completion_tokens"] == tokens
+    assert refused.value.code == "insufficient_quota"
+
+
+def counted(gateway: Mitm, calls: int) -> None:
+    """Wait until the ledger knows of so many."""
+    wait_until(lambda: listed(gateway)["team"]["today"]["calls"] == calls, 10, lambda: str(listed(gateway)))
+
+
+def test_a_gateway_that_is_killed_leaves_no_more_to_spend(
+    starter: Starter, upstream: Simulator, sim: Simulator
+) -> None:
+    gateway = starter("killed", environ=one_account(upstream))
+    key = create(gateway, "team", "--tokens-per-day", "5000")
+    served = 0
+    for _ in range(3):
+        gateway.start()
+        for _ in range(4):
+            served += chat(gateway, key, max_tokens=60).status_code == 200
+        counted(gateway, served)
+        gateway.kill()
+    gateway.start()
+    while chat(gateway, key, max_tokens=60).status_code == 200:
+        served += 1
+    counted(gateway, served)
+
+    used = listed(gateway)["team"]["today"]
+    assert served > 12
+    assert 3_000 < used["prompt_tokens"] + used["completion_tokens"] <= 5_000
+
+
 def test_keys_of_the_ledger_are_enough_to_listen_for_others(starter: Starter, upstream: Simulator) -> None:
     gateway = starter("open", environ=one_account(upstream), mode="reverse:https://dashscope-intl.aliyuncs.com")
     gateway.options["listen_host"] = "0.0.0.0"
