@@ -57,6 +57,9 @@ class Accounts:
             return
         settings = options.read(ctx.options)
         try:
+            self._engine.cache.configure(
+                age=settings.cache.age, entries=settings.cache.entries, room=settings.cache.room
+            )
             self._engine.configure(
                 limits=settings.limits,
                 strategy=settings.strategy,

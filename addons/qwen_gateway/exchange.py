@@ -68,6 +68,8 @@ class Exchange:
         request_body: the client's, unpacked, as it was parsed.
         id: ours; the client sees it as `x-request-id`.
         model: the upstream's model, once resolved.
+        cache: what the client said about answers that are kept: `use`, `off`, or nothing.
+        repeated: it was answered with one that was kept.
         caller: the ID of the key that the client showed; empty where none is needed.
         wanted_account: the account that the client asked for.
         home: the account that has the conversation.
@@ -85,6 +87,8 @@ class Exchange:
     started: float = field(default_factory=time.time)
     model: str = ""
     caller: str = ""
+    cache: str = ""
+    repeated: bool = False
     wanted_account: str | None = None
     home: str | None = None
     account: str | None = None

@@ -77,6 +77,7 @@ class Gateway:
             return
         flows.keep_client_request(flow, body)
         exchange = Exchange(call, surface.name, body, wanted_account=wanted, caller=owner)
+        exchange.cache = flow.request.headers.get("x-gateway-cache", "")
         self._flows[exchange], self._exchanges[flow] = weakref.ref(flow), exchange
         await ctx.master.addons.trigger_event(QwenStartHook(flow, exchange))
         if flow.is_replay:

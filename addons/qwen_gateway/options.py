@@ -145,6 +145,13 @@ OPTIONS = (
         "Seconds for which the upstream's list of models is kept.",
         "MODELS_CACHE_DURATION", _milliseconds,
     ),
+    Option(
+        "qwen_cache", int, 0,
+        "Seconds for which the answer to a call is given again when the very same call comes; 0: never.",
+        "QWEN_CACHE", int,
+    ),
+    Option("qwen_cache_entries", int, 1000, "Answers that are kept for identical calls."),
+    Option("qwen_cache_size", str, "64m", "Memory for answers that are kept for identical calls."),
     Option("qwen_body_limit", str, "32m", "The largest request body, packed or unpacked."),
     Option("qwen_connect_timeout", int, 10, "Seconds for a connection to the upstream."),
     Option("qwen_first_timeout", int, 120, "Seconds until the first content of a streamed answer, in one attempt."),
@@ -255,6 +262,15 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True)
+class CacheBounds:
+    """How much is kept for identical calls: seconds, answers, bytes."""
+
+    age: float
+    entries: int
+    room: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The options as typed values."""
 
@@ -268,6 +284,7 @@ class Settings:
     thinking: Thinking
     tool_prompt: Convention
     models_cache: float
+    cache: CacheBounds
     body_limit: int
     connect_timeout: float
     limits: Limits
@@ -340,7 +357,7 @@ def read(options: OptManager) -> Settings:
         at_least(f"qwen_{name}_timeout", getattr(get, f"qwen_{name}_timeout"), 1)
     for name in ("qwen_attempts", "qwen_hold", "qwen_keep_alive", "qwen_debug_files"):
         at_least(name, getattr(get, name), 1)
-    for name in ("qwen_wait", "qwen_models_cache", "qwen_drain", "qwen_keep_flows"):
+    for name in ("qwen_wait", "qwen_cache", "qwen_cache_entries", "qwen_models_cache", "qwen_drain", "qwen_keep_flows"):
         at_least(name, getattr(get, name), 0)
     if not -24 < get.qwen_quota_day_offset < 24:
         raise exceptions.OptionsError(f"qwen_quota_day_offset is {get.qwen_quota_day_offset}; it is hours, -23 to 23.")
@@ -359,6 +376,7 @@ def read(options: OptManager) -> Settings:
         thinking=cast(Thinking, get.qwen_thinking),
         tool_prompt=cast(Convention, get.qwen_tool_prompt),
         models_cache=float(get.qwen_models_cache),
+        cache=CacheBounds(get.qwen_cache, get.qwen_cache_entries, size("qwen_cache_size", get.qwen_cache_size)),
         body_limit=body_limit,
         connect_timeout=float(get.qwen_connect_timeout),
         limits=Limits(

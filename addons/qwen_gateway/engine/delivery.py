@@ -174,6 +174,8 @@ class Delivery:
             headers.append(("x-gateway-account", exchange.account))
         if exchange.upstream_request_id:
             headers.append(("x-gateway-upstream-request-id", printable(exchange.upstream_request_id)))
+        if exchange.repeated:
+            headers.append(("x-gateway-cache", "hit"))
         if exchange.notices:
             headers.append((HEADER, header_value(exchange.notices)))
         return headers

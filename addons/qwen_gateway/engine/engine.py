@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from copy import copy
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Pool, Strategy
@@ -12,6 +13,7 @@ from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.attempts import Attempts, Broken, Encoder, egress_of
 from qwen_gateway.engine.breaker import Breaker
 from qwen_gateway.engine.budget import RetryBudget
+from qwen_gateway.engine.cache import Cache, Copied, Kept
 from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
 from qwen_gateway.engine.delivery import Client, Delivery, Headers, Writer
@@ -69,6 +71,7 @@ class Engine:
         self.running: dict[Exchange, asyncio.Task[object]] = {}
         self._last_word: OpenAIError | None = None
         self.gate: Gate | None = None
+        self.cache = Cache()
         self.attempts = self._make_attempts()
 
     def _make_attempts(self) -> Attempts:
@@ -155,10 +158,13 @@ class Engine:
             ended: told that the exchange ended, before the last bytes go out; not told of a cancelled one.
         """
         exchange.measure = self.estimator.measure(exchange.call)
+        key = self.cache.key(exchange)
+        kept = self.cache.get(key) if key else None
+        copied = Copied(writer) if key and kept is None else None
         delivery = Delivery(
             exchange,
             client,
-            writer,
+            copied or writer,
             hold=self.limits.hold,
             keep_alive=self.limits.keep_alive,
             headers=headers or [],
@@ -170,11 +176,16 @@ class Engine:
         asked = encoder
         try:
             self._still_open()
+            if kept is not None:
+                await repeat(kept, exchange, delivery)
+                return
             await asked.begin(exchange)
             if self.gate is not None and exchange.caller:
                 encoder = await admit(self.gate, exchange, encoder, self.pool.accounts, self.estimator)
             await self.attempts.run(exchange, encoder, delivery)
             await delivery.finish()
+            if key and copied:
+                self.cache.put(key, exchange, copied)
         except OpenAIError as error:
             await delivery.fail(error)
         except Broken as broken:
@@ -197,7 +208,7 @@ class Engine:
             delivery.stop()
             asked.settle()
             if self.gate is not None and exchange.caller:
-                self.gate.leave(exchange, delivery.writer.usage, delivery.pieces)
+                self.gate.leave(exchange, None if kept else delivery.writer.usage, 0 if kept else delivery.pieces)
 
     def _still_open(self) -> None:
         if self._last_word is not None:
@@ -215,3 +226,13 @@ class Engine:
         for transport in (*self._retired, self.transport):
             await transport.aclose()
         self._retired.clear()
+
+
+async def repeat(kept: Kept, exchange: Exchange, delivery: Delivery) -> None:
+    """Give an answer again."""
+    exchange.repeated, exchange.model, exchange.why = True, kept.model, "answered before: from the cache"
+    exchange.note(kept.notices)
+    delivery.writer.rename(kept.renamed)
+    for delta in kept.deltas:
+        await delivery.write([copy(delta)])
+    await delivery.finish()

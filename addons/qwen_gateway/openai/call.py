@@ -24,3 +24,27 @@ class Call:
     choices: int = 1
     stickiness: str | None = None
     notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same call would be answered in the same way."""
+        if SEARCHES & self.body.keys():
+            return False
+        return self.body.get("temperature") == 0 or "seed" in self.body
+
+    def essence(self) -> list[Any]:
+        """What the answer depends on: not who asks, and not in which form it is shown."""
+        body = {name: value for name, value in self.body.items() if name not in ASIDE}
+        return [self.model, self.choices, body]
+
+
+SEARCHES = frozenset({"web_search_options", "enable_search"})
+"""The web is another one tomorrow."""
+
+ASIDE = frozenset(
+    {
+        "user", "safety_identifier", "metadata", "store", "prompt_cache_key", "prompt_cache_retention",
+        "prompt_cache_options", "service_tier", "stream_options",
+    }
+)  # fmt: skip
+"""Parameters that are not sent, or change nothing in the answer."""

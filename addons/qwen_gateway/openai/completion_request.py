@@ -72,6 +72,9 @@ class CompletionCall(ChatCall):
     best_of: int = 1
     logprobs: int | None = None
 
+    def essence(self) -> list[Any]:
+        return ["completion", self.suffix, self.best_of, *ChatCall.essence(self)]
+
     def client_name(self, param: str) -> str:
         return NAMES.get(param, param)
 

@@ -32,6 +32,11 @@ class EmbeddingsCall(Call):
     inputs: list[str | list[int]] = field(default_factory=list)
     packed: bool = False
 
+    @property
+    def repeatable(self) -> bool:
+        """Nothing is left to chance."""
+        return True
+
 
 def parse_embeddings(data: bytes) -> EmbeddingsCall:
     """A call from the bytes of a request.
