@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -99,6 +100,42 @@ async def test_what_cannot_finish_in_time_is_told(
     assert (whole.status_code, error(whole)["code"]) == (503, "shutting_down")
     referee.assert_valid(whole.json(), "error")
     wait_until(lambda: all(row.disconnected for row in sim.log), 5, "the upstream was not told")
+
+
+FORMS = {
+    "/v1/responses": ({"input": "Say hi"}, b'"response.failed"', b'"response.completed"'),
+    "/v1/completions": ({"prompt": "Say hi"}, b'data: {"error"', b"[DONE]"),
+}
+
+
+@pytest.mark.parametrize("path", FORMS)
+async def test_every_surface_is_told_in_its_own_form(starter: Starter, sim: Simulator, path: str) -> None:
+    gateway = started(starter, sim, qwen_drain=1)
+    fields, failed, finished = FORMS[path]
+    sim.script(["stall-mid;after=3"])
+    async with ahttp(gateway) as client:
+        call = {"model": "qwen3.7-plus", "stream": True, **fields}
+        async with client.stream("POST", path, json=call) as streamed:
+            gateway.tell(signal.SIGTERM)
+            data = await streamed.aread()
+
+    assert gateway.ended(10) == 0
+    assert failed in data
+    assert b"shutting down" in data
+    assert finished not in data
+
+
+async def test_what_was_told_is_in_the_records(starter: Starter, sim: Simulator) -> None:
+    gateway = started(starter, sim, qwen_drain=1, qwen_ledger_flush=60_000)
+    sim.script(["stall-mid;after=3"])
+    async with ahttp(gateway) as client, streams(client, 1) as (streamed,):
+        gateway.tell(signal.SIGTERM)
+        await streamed.aread()
+
+    assert gateway.ended(20) == 0
+    with sqlite3.connect(gateway.home / "ledger.db") as ledger:
+        found = ledger.execute("SELECT id, outcome, error_code FROM requests WHERE surface = 'chat'").fetchall()
+    assert found == [(streamed.headers["x-request-id"], "failed", "shutting_down")]
 
 
 async def test_a_second_signal_ends_at_once(starter: Starter, sim: Simulator) -> None:
