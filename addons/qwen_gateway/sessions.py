@@ -1,6 +1,7 @@
 """How many conversations are going on: those with a call within the last half hour, told apart by how they began."""
 
 from collections import OrderedDict
+from hashlib import blake2b
 from typing import Any
 
 from qwen_gateway.openai.call import Call
@@ -38,6 +39,14 @@ class Sessions:
         while self._last and next(iter(self._last.values())) < now - self._idle:
             self._last.popitem(last=False)
         return len(self._last)
+
+
+def conversation_of(call: Call, caller: str) -> str | None:
+    """A name for the conversation that a call goes on with, the same for all its calls; None when it has none."""
+    began = beginning(call.body)
+    if not began:
+        return None
+    return blake2b(f"{caller}\0{began}".encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def beginning(body: dict[str, Any]) -> str:

@@ -296,10 +296,12 @@ class Gateway:
         self.engine.use([account(name) for name in names or ("a",)])
         self.pool = self.engine.pool
 
-    async def ask(self, client: Client | None = None, *, wanted: str | None = None, **fields: Any) -> Served:
+    async def ask(
+        self, client: Client | None = None, *, wanted: str | None = None, caller: str = "", **fields: Any
+    ) -> Served:
         """Serve one call; a stream unless said otherwise."""
         asked = call(**{"stream": True, **fields})
-        exchange = Exchange(asked, wanted_account=wanted)
+        exchange = Exchange(asked, wanted_account=wanted, caller=caller)
         served = Served(exchange, client or Client(), 0)
 
         def ended() -> None:

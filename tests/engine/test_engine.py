@@ -365,6 +365,29 @@ class TestOutage:
         assert all(state.probing_since is None for state in gateway.pool.states())
 
 
+async def test_a_conversation_stays_on_its_account_and_new_ones_are_spread() -> None:
+    gateway = Gateway(Upstream(OK), "a", "b", "c", strategy="sticky")
+    talks = {name: [{"role": "system", "content": "Be brief."}, {"role": "user", "content": name}] for name in "xyz"}
+    homes: dict[str, set[str]] = {name: set() for name in talks}
+
+    for _ in range(4):
+        for name, messages in talks.items():
+            served = await gateway.ask(messages=messages)
+            homes[name].add(str(served.exchange.account))
+            messages += [{"role": "assistant", "content": "Hello"}, {"role": "user", "content": "And?"}]
+
+    assert sorted(next(iter(home)) for home in homes.values()) == ["a", "b", "c"]
+    assert [len(home) for home in homes.values()] == [1, 1, 1]
+
+
+async def test_a_conversation_of_another_caller_is_another_one() -> None:
+    gateway = Gateway(Upstream(OK), "a", "b", strategy="sticky")
+
+    accounts = [(await gateway.ask(caller=caller)).exchange.account for caller in ("key_1", "key_2", "key_1", "key_2")]
+
+    assert accounts == ["a", "b", "a", "b"]
+
+
 async def test_settings_may_change_while_calls_run() -> None:
     gateway = Gateway(Upstream(OK), "a")
     engine, attempts = gateway.engine, gateway.engine.attempts

@@ -28,6 +28,7 @@ from qwen_gateway.engine.reception import Reception
 from qwen_gateway.engine.transport import Transport
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.openai.errors import BadRequest, OpenAIError, UpstreamError
+from qwen_gateway.sessions import conversation_of
 from qwen_gateway.upstreams.faults import allowed_max_tokens
 from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.verdicts import VERDICTS, Verdict
@@ -235,13 +236,16 @@ class Attempts:
         waited_until: float,
     ) -> Choice:
         """The next account; waits for one that recovers soon."""
+        stickiness = exchange.call.stickiness
+        if stickiness is None and self.pool.strategy == "sticky":
+            stickiness = conversation_of(exchange.call, exchange.caller)
         while True:
             try:
                 return self.pool.pick(
                     encoder.model_of,
                     tried=used_up,
                     wanted=exchange.wanted_account,
-                    stickiness=exchange.call.stickiness,
+                    stickiness=stickiness,
                     home=exchange.home,
                 )
             except NoAccount as problem:
