@@ -77,6 +77,14 @@ SIDES = {
             ACCOUNT,
             needs=ROOT / "addons/qwen_gateway/cli.py",
         ),
+        Side(
+            "unrecorded",
+            "the same without the ledger",
+            LAUNCHER,
+            ["--quiet", "--port", "{port}"],
+            {**ACCOUNT, "ENABLE_PERSISTENCE": "false"},
+            needs=ROOT / "addons/qwen_gateway/cli.py",
+        ),
     )
 }
 USUAL = ["bare", "stream", "script", "launcher", "direct"]
