@@ -20,6 +20,7 @@ from benchmark.profiling import profile
 from benchmark.report import Results, report, verdicts
 from benchmark.sides import SIDES, USUAL, Running, harness
 
+SETTLE = 4.0  # seconds in which a side finishes what it begins after its start
 QUIET = 0.5  # load average above which others are at work
 
 
@@ -70,6 +71,7 @@ def measure(
     results: dict[str, list[Round]] = {}
     with ExitStack() as stack:
         running = [stack.enter_context(Running(SIDES[s], upstream)) for s in sides if s not in senseless]
+        time.sleep(SETTLE)
         for turn in range(rounds if repeated else 1):
             for one in running:
                 began = time.monotonic()

@@ -87,7 +87,7 @@ SIDES = {
         ),
     )
 }
-USUAL = ["bare", "stream", "script", "launcher", "direct"]
+USUAL = ["bare", "stream", "script", "launcher", "unrecorded", "direct"]
 
 
 def free_port() -> int:
