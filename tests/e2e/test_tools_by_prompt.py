@@ -37,6 +37,7 @@ def gateways(starter: Starter, upstream: Simulator) -> dict[str, Mitm]:
         store = AccountStore(gateway.home)
         url = upstream.url("vllm")
         store.add(Account("key", "key", "no-tools", url, KeyCredentials("sk-sim")))
+        store.add(Account("toolless", "key", "vllm", url, KeyCredentials("sk-sim")))
         store.add(Account("leaky", "key", "vllm", url, KeyCredentials("sk-sim")))
         made[convention] = gateway.start()
     return made
@@ -318,6 +319,19 @@ async def test_calls_that_a_server_leaves_in_the_text(worded: Mitm, sim: Simulat
     check(made.message.tool_calls, [("read_file", {"path": "src/a.py", "start_line": 3})])
     assert made.finish_reason == "tool_calls"
     assert sim.log[-1].json["tools"]
+
+
+async def test_a_server_that_refuses_tools_gets_them_in_words(worded: Mitm, sim: Simulator) -> None:
+    """vLLM without `--enable-auto-tool-choice` (upstream.md 4.13): asked in vain once, and never again."""
+    chance = random.Random(5)
+    sim.script([{"fault": "no-tool-parser", "path": "/chat/completions"}])
+    wish = {"model": "Qwen/Qwen3-32B", "messages": [{"role": "user", "content": "Go"}], "tools": ROO}
+    for _ in range(2):
+        lay_out(sim, "key", render_call("read_file", {"path": "a.py"}, "json"), chance)
+        made = await answer(worded, "toolless", stream=True, **wish)
+        check(made.message.tool_calls, [("read_file", {"path": "a.py"})])
+
+    assert ["tools" in received.json for received in sim.log if received.method == "POST"] == [True, False, False]
 
 
 @pytest.mark.parametrize("stream", [True, False])

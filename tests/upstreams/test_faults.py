@@ -10,7 +10,7 @@ from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.simulator.faults import FAULTS
 from qwen_gateway.simulator.faults import errors as error_faults
 from qwen_gateway.upstreams.error_body import fault_of_response
-from qwen_gateway.upstreams.faults import ROWS, Case, allowed_max_tokens, judge
+from qwen_gateway.upstreams.faults import ROWS, Case, allowed_max_tokens, judge, lacks_tools
 from tests.upstreams.services import answer, fault_of
 
 CLASSES = {
@@ -358,3 +358,20 @@ HUGE = b"word " * 120_000
 )
 def test_what_is_known_beside_the_fault_decides_too(fault: Fault, known: Case, verdict: str) -> None:
     assert judge(fault, known).name == verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "lacking"),
+    [
+        (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set', True),
+        (400, "registry.ollama.ai/library/gemma:2b does not support tools", True),
+        (500, "tools param requires --jinja flag", True),
+        (404, "No endpoints found that support tool use. To learn more, visit the documentation.", True),
+        (400, "This model does not support function calling", True),
+        (429, "does not support tools", False),
+        (400, "'tools[0].function.name' is too long", False),
+        (400, "bad request", False),
+    ],
+)
+def test_a_host_without_tools_is_known_by_its_words(status: int, message: str, lacking: bool) -> None:
+    assert lacks_tools(Fault(status, "", message)) is lacking

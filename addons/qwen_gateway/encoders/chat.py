@@ -121,6 +121,8 @@ class ChatEncoder:
         model, notices = self._resolve(account)
         assert model is not None
         host = flavour(find_plan(account.plan).flavour)
+        if (account.name, model) in self._engine.attempts.toolless:
+            host = replace(host, tools_by_prompt=True)
         encoded = ENCODERS[account.kind](
             self._call_for(account, ask),
             model,

@@ -29,7 +29,7 @@ from qwen_gateway.engine.transport import Transport
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.openai.errors import BadRequest, OpenAIError, UpstreamError
 from qwen_gateway.sessions import conversation_of
-from qwen_gateway.upstreams.faults import allowed_max_tokens
+from qwen_gateway.upstreams.faults import allowed_max_tokens, lacks_tools
 from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.verdicts import VERDICTS, Verdict
 
@@ -118,6 +118,7 @@ class Attempts:
     Args:
         spent: the calls that each account made, which tell when a window has room again.
         ceilings: what upstreams taught us about `max_tokens`, by model; shared by all exchanges.
+        toolless: accounts and models that said they take no tools.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class Attempts:
         self._sleep = sleep
         self._clock = clock
         self.ceilings: dict[str, int] = {}
+        self.toolless: set[tuple[str, str]] = set()
 
     async def run(self, exchange: Exchange, encoder: Encoder, delivery: Delivery) -> None:
         """Answer the exchange: its parts are asked for at once, a few at a time, and come interleaved.
@@ -214,6 +216,10 @@ class Attempts:
             if isinstance(fault, Unmet) and fault.added and not ask.added:
                 ask = Ask(number, fault.added, fault.spent)
                 again = replace(choice, why=f"{choice.why}; asked again, for {fault.message[:200]}")
+                continue
+            if (account.name, exchange.model) not in self.toolless and lacks_tools(fault):
+                self.toolless.add((account.name, exchange.model))
+                again = replace(choice, why=f"{choice.why}; it takes no tools, so they are put into words")
                 continue
             if not learned and (ceiling := allowed_max_tokens(fault)):
                 learned = True  # the same account may try again at once, with no more than it can

@@ -113,9 +113,9 @@ class Engine:
             self.transport, self._ways, self._kept = transport, ways, None
         if models_cache != self._kept:
             self.catalogue, self._kept = Catalogue(self.transport, keep=models_cache), models_cache
-        observe, ceilings = self.attempts.observe, self.attempts.ceilings
+        observe, ceilings, toolless = self.attempts.observe, self.attempts.ceilings, self.attempts.toolless
         self.attempts = self._make_attempts()
-        self.attempts.observe, self.attempts.ceilings = observe, ceilings
+        self.attempts.observe, self.attempts.ceilings, self.attempts.toolless = observe, ceilings, toolless
 
     def use(self, accounts: list[Account]) -> None:
         """Take a new list of accounts."""

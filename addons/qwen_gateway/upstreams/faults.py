@@ -212,3 +212,16 @@ def allowed_max_tokens(fault: Fault) -> int | None:
     """The ceiling that "Range of max_tokens should be [1, N]" names (upstream.md 4.3); None for other faults."""
     found = _MAX_TOKENS.search(fault.message)
     return int(found[1]) if found else None
+
+
+_NO_TOOLS = re.compile(
+    r"enable-auto-tool-choice|does not support (?:tools|tool.?(?:calls|calling|use)|function.?call)"
+    r"|tools param requires|endpoints found that support tool use|tool.?(?:calls?|calling|use) (?:is|are) not supported",
+    re.IGNORECASE,
+)
+
+
+def lacks_tools(fault: Fault) -> bool:
+    """Whether the host says that it, or the model, takes no tools (upstream.md 4.13: vLLM without a tool parser; Ollama
+    and llama.cpp by model, in their own words)."""
+    return fault.status in (400, 404, 422, 500, 501) and _NO_TOOLS.search(fault.message) is not None
