@@ -8,6 +8,9 @@ import pytest
 from qwen_gateway.histories import Session, Sessions, SessionsInMemory
 from qwen_gateway.ledger import Ledger, LedgerSettings
 from qwen_gateway.web_sessions import SessionsInLedger
+from tests.ledger.conftest import postgres
+
+__all__ = ["postgres"]
 
 ONE = Session("me", "h1", "chat-1", "r1", "qwen3.7-plus")
 
@@ -24,13 +27,14 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "ledger", "ledger-off"])
+@pytest.fixture(params=["memory", "ledger", "postgres", "ledger-off"])
 async def sessions(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Sessions]:
     if request.param == "memory":
         yield SessionsInMemory(clock)
         return
-    ledger = Ledger(LedgerSettings(where=str(tmp_path / "ledger.sqlite")))
-    yield SessionsInLedger(ledger, persistent=lambda: request.param == "ledger", clock=clock)
+    where = request.getfixturevalue("postgres") if request.param == "postgres" else str(tmp_path / "ledger.sqlite")
+    ledger = Ledger(LedgerSettings(where=where))
+    yield SessionsInLedger(ledger, persistent=lambda: request.param != "ledger-off", clock=clock)
     await ledger.aclose()
 
 

@@ -45,7 +45,7 @@ def default_addons() -> Sequence[object]:
 
     engine = Engine()
     ledger = Ledger()
-    engine.sessions = SessionsInLedger(ledger, persistent=lambda: shelf.enabled)
+    engine.sessions = SessionsInLedger(ledger, persistent=lambda: shelf.enabled and not ledger.trouble)
     legs = Legs()
     sessions = Sessions()
     shelf = Shelf(ledger)
