@@ -8,7 +8,7 @@ import pytest
 
 from qwen_auth.web.session import Session, moment_of, parse_cookies
 from qwen_gateway.simulator import Simulator
-from tests.e2e.asking import HI, WEATHER, ask, error, openai
+from tests.e2e.asking import HI, WEATHER, ask, error, openai, text
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.mitm import Mitm, wait_until
 from tests.e2e.test_web_chat import add_session, browser_session, turns
@@ -142,3 +142,15 @@ def test_a_session_that_has_expired_needs_its_owner(starter: Starter, sim: Simul
     assert (answer.status_code, error(answer)["code"]) == (503, "upstream_auth")
     assert "qwen-auth add me --web --from-curl --replace" in error(answer)["message"]
     assert turns(sim) == []
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_structured_answer_is_asked_for_again_here_as_well(web: Mitm, sim: Simulator, stream: bool) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+    sim.web.say("I would rather not.", thoughts="")
+    sim.web.say('```json\n{"city": "Oslo"}\n```', thoughts="")
+    answer = ask(web, response_format=form, stream=stream)
+
+    assert json.loads(text(answer)) == {"city": "Oslo"}
+    assert len(turns(sim)) == 2

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from qwen_gateway.simulator import Simulator
-from tests.e2e.asking import ask, error, notices, openai
+from tests.e2e.asking import ask, error, http, notices, openai
 from tests.e2e.conftest import Starter
 from tests.e2e.mitm import Mitm
 
@@ -69,6 +69,18 @@ def test_one_message_that_is_too_long_cannot_be_trimmed(own: Mitm, sim: Simulato
 
     assert answer.status_code == 400
     assert error(answer)["code"] == "context_length_exceeded"
+    assert posts(sim) == []
+
+
+def test_a_prompt_and_an_input_are_named_as_the_client_knows_them(own: Mitm, sim: Simulator) -> None:
+    words = "word " * 80_000
+    with http(own) as client:
+        completion = client.post("/v1/completions", json={"model": SMALL, "prompt": ["short", words]})
+        response = client.post("/v1/responses", json={"model": SMALL, "input": words})
+
+    assert error(completion)["param"] == "prompt"
+    assert error(response)["param"] == "input"
+    assert error(completion)["code"] == error(response)["code"] == "context_length_exceeded"
     assert posts(sim) == []
 
 

@@ -1,7 +1,7 @@
 """Chat calls."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from qwen_auth.account import Account
@@ -64,21 +64,28 @@ class ChatEncoder:
 
     async def _fit(self, wanted: str | None) -> None:
         """Trim or refuse what no model's window holds; leave out accounts where another one's does."""
+        asked, allowed = self._call.trims, self._settings.truncation
+        trims = allowed == "always" or (asked and allowed == "asked")
+        try:
+            self._call, too_long = await fit(self._call, self._windows(wanted), self._engine.estimator, trims=trims)
+        except BadRequest as error:
+            error.param = self._call.client_name("messages[0]").partition("[")[0]
+            raise
+        self._leave_out(too_long)
+
+    def _windows(self, wanted: str | None) -> dict[str, Window]:
+        """The windows of the models that could answer, where they are known."""
         pool = self._engine.pool
         accounts = [account for account in pool.accounts if account.name == wanted] if wanted else pool.serving()
-        windows = {
+        return {
             account.name: Window(model, context)
             for account in accounts
             if (model := self.model_of(account)) and (context := self._context(account, model))
         }
-        asked, allowed = self._call.trims, self._settings.truncation
-        self._call, too_long = await fit(
-            self._call,
-            windows,
-            self._engine.estimator,
-            trims=allowed == "always" or (asked and allowed == "asked"),
-        )
-        for name in too_long:
+
+    def _leave_out(self, names: Iterable[str]) -> None:
+        """These accounts have no model for the call after all."""
+        for name in names:
             self._models[name] = (None, [])
 
     def _context(self, account: Account, model: str) -> int | None:

@@ -7,11 +7,12 @@ from qwen_auth.account import Account
 from qwen_auth.plans import find_plan
 from qwen_gateway import token_ids
 from qwen_gateway.encoders.chat import ChatEncoder
+from qwen_gateway.encoders.window import fit
 from qwen_gateway.engine.attempts import Ask
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.completion_request import CompletionCall
-from qwen_gateway.openai.errors import OpenAIError, Unsupported
+from qwen_gateway.openai.errors import BadRequest, OpenAIError, Unsupported
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.options import Settings
 from qwen_gateway.upstreams.facts import facts_of
@@ -45,6 +46,17 @@ class CompletionEncoder(ChatEncoder):
         call.prompts = list(texts)
         await super().prepare(wanted)
 
+    async def _fit(self, wanted: str | None) -> None:
+        """The longest prompt decides; nothing is trimmed, for a prompt has no turns."""
+        longest = max(map(str, self._completion.prompts), key=len) + (self._completion.suffix or "")
+        call = replace(self._call, body={"messages": [{"role": "user", "content": longest}]})
+        try:
+            _, too_long = await fit(call, self._windows(wanted), self._engine.estimator, trims=False)
+        except BadRequest as error:
+            error.param = "prompt"
+            raise
+        self._leave_out(too_long)
+
     def _nobody(self) -> OpenAIError:
         if self._refusal is not None or self._completion.suffix is None:
             return super()._nobody()
@@ -73,6 +85,9 @@ class CompletionEncoder(ChatEncoder):
         if self._decoded:
             encoded.notices.append(Notice("translated", "prompt", f"{self._decoded} arrays of token ids sent as text"))
         if call.best_of > call.answers and not ranks(host):
+            if self._settings.policy == "strict":
+                why = f"{host.name} does not tell which answer is likelier"
+                raise Unsupported(f"'best_of' cannot be honoured: {why}. (strict policy)", param="best_of")
             encoded.notices.append(Notice("dropped", "best_of", f"{host.name} does not tell which answer is likelier"))
         return encoded
 
