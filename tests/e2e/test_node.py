@@ -50,6 +50,18 @@ def test_an_answer_and_a_stream(node: str, gateway: Mitm) -> None:
     assert whole["error"] is stream["error"] is None
 
 
+def test_responses_go_on_from_each_other(node: str, gateway: Mitm) -> None:
+    call = {"model": "qwen3.7-plus", "input": "Say hi"}
+
+    first = run(node, gateway, call)
+    second = run(node, gateway, {**call, "stream": True, "previous_response_id": first["final"]["id"]})
+
+    assert first["text"].endswith("“Say hi”")
+    assert second["text"].endswith("“Say hi”")
+    assert second["final"]["previous_response_id"] == first["final"]["id"]
+    assert first["error"] is second["error"] is None
+
+
 def test_tools(node: str, gateway: Mitm) -> None:
     messages = [{"role": "user", "content": "get_weather with city=Oslo days=3"}]
 

@@ -1,6 +1,8 @@
 """Responses that are kept: referred to, fetched, listed, deleted; also after a restart, and for their owner only."""
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -12,6 +14,9 @@ from tests import referee
 from tests.e2e.asking import WEATHER, http, openai
 from tests.e2e.conftest import Starter, one_account
 from tests.e2e.mitm import Mitm
+from tests.ledger.conftest import postgres
+
+__all__ = ["postgres"]
 
 FLAT: Any = {"type": "function", **WEATHER["function"]}
 MODEL = "qwen3.7-plus"
@@ -164,6 +169,38 @@ async def test_a_response_is_for_the_key_that_made_it(starter: Starter, upstream
             await bob.responses.create(model=MODEL, input="Hi", previous_response_id=made.id)
         with pytest.raises(NotFoundError):
             await bob.responses.delete(made.id)
+
+
+async def test_two_gateways_on_one_postgresql_go_on_from_each_other(
+    starter: Starter, upstream: Simulator, sim: Simulator, postgres: str
+) -> None:
+    environ = one_account(upstream) | {"QWEN_DATABASE_URL": postgres}
+    one, other = starter("first-of-two", environ=environ).start(), starter("second-of-two", environ=environ).start()
+    async with openai(one) as here, openai(other) as there:
+        first = await here.responses.create(model=MODEL, input="Say hi")
+        second = await until(lambda: there.responses.create(model=MODEL, input="Go on", previous_response_id=first.id))
+        fetched = await until(lambda: here.responses.retrieve(second.id))
+        conversation = await here.conversations.create()
+        await there.responses.create(model=MODEL, input="In it", conversation=conversation.id)
+        queued = await here.responses.create(model=MODEL, input="Later", background=True)
+        while (made := await until(lambda: there.responses.retrieve(queued.id))).status in ("queued", "in_progress"):
+            await asyncio.sleep(0.05)
+    one.stop()  # their database is dropped next
+    other.stop()
+
+    assert fetched == second
+    assert made.status == "completed"
+    assert said(sim)[-1] == ("user", "Later")
+
+
+async def until[Found](ask: Callable[[], Awaitable[Found]]) -> Found:
+    """What the other gateway finds, once the first one's last batch is written."""
+    for _ in range(100):
+        try:
+            return await ask()
+        except (BadRequestError, NotFoundError):
+            await asyncio.sleep(0.05)
+    return await ask()
 
 
 def test_without_a_ledger_it_is_said_that_nothing_is_kept(

@@ -88,7 +88,7 @@ class Translation:
         open: see `Open`.
     """
 
-    def __init__(self, tools: Tools, open: Open, notices: list[Notice]) -> None:  # noqa: A002
+    def __init__(self, tools: Tools, open: Open, notices: list[Notice]) -> None:  # noqa: A002 - done to a seal
         self._tools = tools
         self._open = open
         self._notices = notices
@@ -250,7 +250,7 @@ class Translation:
         self.places.append(place)
 
 
-def opened(item: Item, open: Open, place: str = "input") -> dict[str, Any]:  # noqa: A002
+def opened(item: Item, open: Open, place: str = "input") -> dict[str, Any]:  # noqa: A002 - done to a seal
     """What a compaction holds: `items` and a `summary`.
 
     Raises:

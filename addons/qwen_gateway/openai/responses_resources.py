@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qwen_gateway.codec.json import dumps
+from qwen_gateway.openai.responses_content import TEXTS
 from qwen_gateway.openai.responses_echo import tool_object
 from qwen_gateway.openai.responses_items import item_type
 
@@ -81,26 +82,39 @@ def _message(item: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _part(part: Mapping[str, Any], *, assistant: bool) -> dict[str, Any]:
-    kind = part.get("type")
-    if kind == "refusal":
+    return _said(part) if assistant else _given(part)
+
+
+def _said(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part of an answer: text or refusal."""
+    if part.get("type") == "refusal":
         return {"type": "refusal", "refusal": _text(part.get("refusal"))}
-    if kind == "input_image":
-        detail = part.get("detail")
-        return {"type": "input_image", **_kept(part, "image_url"), "detail": detail if detail in DETAILS else "auto"}
-    if kind == "input_file":
-        return {"type": "input_file", **_kept(part, "filename", "file_data")}
-    if kind in ("image_url", "input_audio", "video_url", "file"):  # no form of their own where items are given out
-        return {"type": "input_text", "text": dumps(part).decode()}
-    text = _text(part.get("text"))
-    if not assistant:
-        return {"type": "input_text", "text": text}
     annotations, logprobs = part.get("annotations"), part.get("logprobs")
     return {
         "type": "output_text",
-        "text": text,
+        "text": _words(part),
         "annotations": annotations if isinstance(annotations, list) else [],
         "logprobs": logprobs if isinstance(logprobs, list) else [],
     }
+
+
+def _given(part: Mapping[str, Any]) -> dict[str, Any]:
+    """A part of an input: text, a picture, a file."""
+    kind = part.get("type")
+    if kind == "input_image":
+        detail = part.get("detail")
+        return {"type": kind, **_kept(part, "image_url"), "detail": detail if detail in DETAILS else "auto"}
+    if kind == "input_file":
+        return {"type": kind, **_kept(part, "filename", "file_data")}
+    return {"type": "input_text", "text": _words(part)}
+
+
+def _words(part: Mapping[str, Any]) -> str:
+    """The text of a part; what has none, and no form of its own where items are given out, as JSON."""
+    for name in ("text", "refusal"):
+        if isinstance(part.get(name), str):
+            return str(part[name])
+    return "" if part.get("type") in TEXTS else dumps(part).decode()
 
 
 def _output(given: Any) -> Any:

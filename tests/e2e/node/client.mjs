@@ -23,6 +23,16 @@ const told = { chunks: 0, text: "", error: null };
 try {
   if (call === "models") {
     told.models = (await client.models.list()).data.map((model) => model.id);
+  } else if ("input" in call && call.stream) {
+    for await (const event of await client.responses.create(call)) {
+      told.chunks += 1;
+      if (event.type === "response.output_text.delta") told.text += event.delta;
+      if (event.type === "response.completed") told.final = event.response;
+    }
+  } else if ("input" in call) {
+    const response = await client.responses.create(call);
+    told.text = response.output_text;
+    told.final = response;
   } else if (call.stream) {
     const stream = await client.chat.completions.create(call);
     for await (const chunk of stream) {
