@@ -157,6 +157,24 @@ async def test_a_client_that_leaves_takes_its_upstream_call_with_it(gateway: Mit
     wait_until(lambda: sim.log[0].disconnected, 5, "the upstream was not told")
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_arguments_that_reach_the_client_are_json_or_the_response_has_failed(
+    gateway: Mitm, sim: Simulator, stream: bool
+) -> None:
+    sim.script([{"fault": "invalid-arguments", "times": 9}])
+
+    answer = respond(gateway, "get_weather with city=Oslo days=3", stream=stream, tools=[FLAT])
+
+    response = events(answer)[-1]["response"] if stream else answer.json()
+    if response["status"] == "completed":
+        calls = [item for item in response["output"] if item["type"] == "function_call"]
+        assert calls
+        assert all(isinstance(json.loads(call["arguments"]), dict) for call in calls)
+    else:
+        assert response["status"] == "failed"
+        assert response["error"]["message"]
+
+
 def test_silence_is_filled_with_comments(starter: Starter, upstream: Simulator, sim: Simulator) -> None:
     gateway = starter("patient", environ=one_account(upstream), options={"qwen_hold": 1, "qwen_keep_alive": 1}).start()
     sim.script([{"fault": "slow", "params": {"first": 2.5}}])
