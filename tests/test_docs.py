@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
+from qwen_gateway.ledger.database import Database
+from qwen_gateway.ledger.schema import METADATA
 from qwen_gateway.openai.chat_request import ChatRequest
 from qwen_gateway.openai.completion_request import CompletionRequest
 from qwen_gateway.openai.embeddings_request import EmbeddingsRequest
@@ -108,3 +110,26 @@ def test_every_source_file_of_the_gateway_stands_in_the_house() -> None:
             assert entry.name in text, entry.name
         elif entry.is_dir() and not entry.name.startswith("__"):
             assert f"{entry.name}/" in text, entry.name
+
+
+def test_the_tables_of_the_ledger_are_those_of_the_schema() -> None:
+    types = {"Words": "text", "Double": "real", "Boolean": "boolean", "BigInteger": "integer", "Integer": "integer"}
+    sections = page("reference/ledger.md").split("\n## ")[1:]
+    listed = {
+        section[1 : section.index("`", 1)]: re.findall(r"^\| `([^`]+)` \| (\w+) \|", section, re.MULTILINE)
+        for section in sections
+    }
+    assert listed == {
+        name: [(column.name, types[type(column.type).__name__]) for column in table.columns]
+        for name, table in METADATA.tables.items()
+    }
+
+
+def test_the_questions_to_the_ledger_can_be_asked(tmp_path: Path) -> None:
+    database = Database(str(tmp_path / "ledger.db"))
+    questions = re.findall(r"```sql\n(.*?)```", page("howto/ask-the-ledger.md"), re.DOTALL)
+    for question in questions:
+        database.read(lambda connection, question=question: connection.exec_driver_sql(question).all())
+    database.close()
+
+    assert len(questions) > 4
