@@ -26,6 +26,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.host import Host
     from qwen_gateway.keys.ring import KeyRing
     from qwen_gateway.ledger import Ledger
+    from qwen_gateway.ledger.identity import Gateway as Identity
     from qwen_gateway.leg import Legs
     from qwen_gateway.logs import Logs
     from qwen_gateway.metrics import Metrics
@@ -33,6 +34,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.recent import Recent
     from qwen_gateway.recorder import Recorder
     from qwen_gateway.sessions import Sessions
+    from qwen_gateway.sharing import Sharing
     from qwen_gateway.shelf.background import Background
     from qwen_gateway.shelf.shelf import Shelf
     from qwen_gateway.signin import SignIn
@@ -45,6 +47,8 @@ def default_addons() -> Sequence[object]:
 
     engine = Engine()
     ledger = Ledger()
+    me = Identity()
+    sharing = Sharing(engine, ledger, me)
     engine.sessions = SessionsInLedger(ledger, persistent=lambda: shelf.enabled and not ledger.trouble)
     legs = Legs()
     sessions = Sessions()
@@ -55,9 +59,10 @@ def default_addons() -> Sequence[object]:
     return [
         Host(),
         Drain(engine, legs),  # first: it holds back everyone's `done` until the calls have ended
-        Accounts(engine),
+        Accounts(engine, guard=sharing.guard),
         Estimates(engine),
         Bookkeeping(engine),
+        sharing,
         Recent(ledger),
         keys,
         Door(legs, ring, keys.look_up),
@@ -76,6 +81,6 @@ def default_addons() -> Sequence[object]:
         WebChats(engine),
         StoredChats(shelf),
         Gateway(engine, legs, shelf, making),
-        Recorder(ledger),
+        Recorder(ledger, me),
         Storage(ledger, shelf),  # last: at the end it closes the ledger
     ]

@@ -17,7 +17,7 @@ from qwen_auth.authorization import AuthorizationServer
 from qwen_auth.errors import AuthError
 from qwen_auth.loading import load_accounts
 from qwen_auth.oauth import OAuthCredentials, closed_tier
-from qwen_auth.refresher import Refresher
+from qwen_auth.refresher import Guard, Refresher, alone
 from qwen_auth.renewals import Renewals
 from qwen_auth.token import Token
 from qwen_auth.watching import Snapshot, snapshot
@@ -41,10 +41,15 @@ LOOK_EVERY = 2.0
 
 
 class Accounts:
-    """Loads accounts at start, when options change, and when a file of theirs does."""
+    """Loads accounts at start, when options change, and when a file of theirs does.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        guard: held around the renewal of a login, by whoever else may renew it.
+    """
+
+    def __init__(self, engine: Engine, *, guard: Guard = alone) -> None:
         self._engine = engine
+        self._guard = guard
         self._refresher: Renewals | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._captures: dict[str, int] = {}
@@ -73,7 +78,9 @@ class Accounts:
         environ = options.environment()
         try:
             if self._refresher is None:
-                self._refresher = Renewals(Refresher(AuthorizationServer.from_environment(environ)), Renewer())
+                self._refresher = Renewals(
+                    Refresher(AuthorizationServer.from_environment(environ), guard=self._guard), Renewer()
+                )
                 self._engine.renew_with(self._refresher)
             self._seen = snapshot(environ)  # first, so that a change meanwhile is one
             accounts = served(load_accounts(environ, warn=self._warn))

@@ -28,9 +28,9 @@ TIDY = 30.0
 class Recorder:
     """Listens to exchanges; tells the database when this gateway comes, lives and goes, and keeps it small."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, gateway: Gateway) -> None:
         self._ledger = ledger
-        self._gateway = Gateway()
+        self._gateway = gateway
         self._lineage = Lineage()
         self._origins: weakref.WeakKeyDictionary[Exchange, Origin] = weakref.WeakKeyDictionary()
         self._how: How | None = None

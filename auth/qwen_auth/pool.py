@@ -179,6 +179,17 @@ class Pool:
             if state.account in self._accounts and state.until > now:
                 self._states.setdefault((state.account, state.model), state)
 
+    def hear(self, state: State) -> None:
+        """Take over what another gateway was told by the upstream: a rest, or that the account is well."""
+        key = (state.account, state.model)
+        known = self._states.get(key)
+        if state.account not in self._accounts:
+            return
+        if state.status == "healthy":
+            self._states.pop(key, None)
+        elif state.until > self._clock() and (known is None or known.until < state.until):
+            self._states[key] = state
+
     def disable(self, account: str) -> None:
         """Take an account out by hand until `reset`."""
         self._disabled.add(account)

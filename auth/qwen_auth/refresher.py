@@ -18,6 +18,7 @@ A user's file is never deleted, and never overwritten but by a token.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -46,6 +47,15 @@ JUST_GRANTED = 60.0  # seconds in which a token that is refused was not refused 
 APART = 5.0  # seconds at least between two background refreshes: never all at once (upstream.md 2.4)
 
 
+Guard = Callable[[str], contextlib.AbstractAsyncContextManager[None]]
+"""What is held, by an account's name, while its login is renewed, beside the lock of its file."""
+
+
+def alone(_account: str) -> contextlib.AbstractAsyncContextManager[None]:
+    """Nobody else renews it but through its file."""
+    return contextlib.nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class _Fault:
     """Why the last flight failed, and until when nobody tries again."""
@@ -69,7 +79,9 @@ class Refresher:
         warn: Warn = log_warning,
         limit: float = REFRESH_LIMIT,
         look_limit: float = LOOK_LIMIT,
+        guard: Guard = alone,
     ) -> None:
+        self._guard = guard
         self._server = server or AuthorizationServer()
         self._connect = connect
         self._clock = clock or Clock()
@@ -188,7 +200,8 @@ class Refresher:
     async def _flight(self, account: Account, credentials: OAuthCredentials, old: str) -> None:
         ask = functools.partial(self._ask, account.proxy)
         try:
-            await replace_token(account.name, credentials, old, ask, self._warn)
+            async with self._guard(account.name):
+                await replace_token(account.name, credentials, old, ask, self._warn)
         except NeedsLoginError as error:
             self._warn(str(error))
             raise

@@ -7,11 +7,11 @@ it, and is only ever as true as its last writer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -55,6 +55,12 @@ class Spent:
             buckets = table.setdefault(account, {})
             place = int(now) // size
             buckets[place] = buckets.get(place, 0) + calls
+
+    def hear(self, span: Literal["minute", "hour"], counts: Iterable[tuple[str, int, int]]) -> None:
+        """Take over what all gateways together counted: accounts, when spans began (seconds since the epoch), calls."""
+        table, size = (self._minutes, _MINUTE) if span == "minute" else (self._hours, _HOUR)
+        for account, begins, calls in counts:
+            table.setdefault(account, {})[begins // size] = calls
 
     def calls(self, account: str, window: Window, now: float, day: tzinfo = UTC) -> int:
         """How many of them lie in the window that `now` is in."""

@@ -1,121 +1,127 @@
-"""Two whole gateways and a program with qwen-code's protocol share one login, whose refresh tokens work once."""
+"""Two gateways on one PostgreSQL are one: counts add up, rests are known to both, a login is renewed once."""
 
 import asyncio
-import subprocess
-import sys
 import time
-from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import httpx
-from openai import AsyncOpenAI
+import psycopg
+import pytest
 
 from qwen_auth.qwen_store import LoginFile
-from qwen_auth.token import Token
-from qwen_gateway.simulator import Simulator
-from qwen_gateway.simulator.oauth.logins import CLIENT_ID
-from tests.e2e.asking import HI, openai
-from tests.e2e.conftest import Starter
-from tests.e2e.mitm import Mitm
+from qwen_auth.token import Token, parse_granted
+from qwen_gateway.simulator import Portal, Simulator
+from tests.e2e.asking import ahttp, ask, body
+from tests.e2e.conftest import Starter, one_account
+from tests.e2e.mitm import Mitm, wait_until
+from tests.ledger.conftest import postgres
 
-SCRIPT = Path(__file__).parents[1] / "auth" / "qwen_code.py"
-TOKEN_PATH = "/api/v1/oauth2/token"
-ENOUGH = 100
-SHARE = 20  # refreshes of each at least
-GATEWAYS = ("gateway-a", "gateway-b")
+__all__ = ["postgres"]
 
 
-def renewals(qwen: Simulator) -> Counter[str]:
-    """Refreshes that were granted, by who asked."""
-    return Counter(
-        call.form["client_id"] for call in list(qwen.log) if call.path == TOKEN_PATH and "refresh" in call.note
-    )
+@pytest.fixture
+def pair(starter: Starter, sim: Simulator, postgres: str) -> Iterator[tuple[Mitm, Mitm]]:
+    """Two gateways with homes of their own, one account and one database."""
+    environ = {**one_account(sim), "QWEN_DATABASE_URL": postgres}
+    with ExitStack() as running:
+        made = [starter(f"pair{number}", environ=environ, options={"qwen_ledger_flush": 50}) for number in (1, 2)]
+        yield tuple(running.enter_context(gateway) for gateway in made)  # type: ignore[misc]
 
 
-def enough(qwen: Simulator) -> bool:
-    shares = renewals(qwen)
-    return shares.total() >= ENOUGH and min(shares[name] for name in (*GATEWAYS, CLIENT_ID)) >= SHARE
+def rows(url: str, query: str) -> list[Any]:
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-async def call_until(over: asyncio.Event, client: AsyncOpenAI) -> Counter[int]:
-    """One call after the other; what came back, by status."""
-    statuses: Counter[int] = Counter()
-    while not over.is_set():
-        try:
-            await client.chat.completions.create(model="gpt-4o", messages=HI, max_tokens=20)
-            statuses[200] += 1
-        except Exception as error:
-            statuses[getattr(error, "status_code", 0)] += 1
-            raise
-    return statuses
+def calls_today(gateway: Mitm) -> int:
+    """What the gateway shows of its account."""
+    (account,) = httpx.get(gateway.url + "/accounts", timeout=5).json()["accounts"]
+    return next(window["calls"] for window in account["windows"] if window["window"] == "5 hours")
 
 
-async def test_a_hundred_forced_refreshes_by_three_leave_no_dead_token(starter: Starter, tmp_path: Path) -> None:
-    """Tokens are said to live for a second, so that each call finds an old one."""
-    home = tmp_path / ".qwen"
-    file = LoginFile(home / "oauth_creds.json")
-    with Simulator.in_thread() as qwen:
-        qwen.oauth.client_ids = (CLIENT_ID, *GATEWAYS)
-        granted = qwen.oauth.login("shared")
-        qwen.oauth.told_life = 1
-        file.write(Token(str(granted["access_token"]), str(granted["refresh_token"]), 1.0, "Bearer", qwen.base_url))
-        gateways: list[Mitm] = [
-            starter(name, environ={"QWEN_BASE_URL": qwen.base_url, "QWEN_HOME": str(home), "QWEN_CLIENT_ID": name})
-            for name in GATEWAYS
-        ]
-        script = None
-        try:
-            for gateway in gateways:
-                gateway.start()
-            script = subprocess.Popen(
-                [sys.executable, str(SCRIPT), str(home), qwen.base_url + TOKEN_PATH], stderr=subprocess.PIPE, text=True
+def resting(gateway: Mitm) -> bool:
+    """Whether the gateway keeps calls away from its account."""
+    return "exhausted" in httpx.get(gateway.url + "/accounts", timeout=5).text
+
+
+async def test_counts_are_exact_under_load(pair: tuple[Mitm, Mitm], sim: Simulator, postgres: str) -> None:
+    async def many(gateway: Mitm) -> list[int]:
+        async with ahttp(gateway) as client:
+            answers = await asyncio.gather(
+                *(client.post("/v1/chat/completions", json=body(stream=number % 2 == 0)) for number in range(60))
             )
-            over = asyncio.Event()
-            async with openai(gateways[0], max_retries=0) as one, openai(gateways[1], max_retries=0) as two:
-                callers = [asyncio.create_task(call_until(over, client)) for client in (one, one, two, two)]
-                deadline = time.monotonic() + 150
-                while not enough(qwen) and time.monotonic() < deadline and not any(task.done() for task in callers):
-                    await asyncio.sleep(0.2)
-                over.set()
-                answers = await asyncio.gather(*callers)
-            (tmp_path / "enough").touch()
-            _, complaint = await asyncio.to_thread(script.communicate, timeout=60)
-            for gateway in gateways:
-                gateway.stop()  # what is under way reaches the disk
-            asked = [call.note for call in qwen.log if call.path == TOKEN_PATH]
-            stored = file.read()
-            health = [gateway.troubles() for gateway in gateways]
-            assert stored is not None
-            alive = qwen.oauth.refresh(stored.refresh_token) is not None
-        finally:
-            (tmp_path / "enough").touch()
-            if script is not None and script.poll() is None:
-                script.kill()
+        return [answer.status_code for answer in answers]
 
-    assert enough(qwen), renewals(qwen)
-    assert [note for note in asked if "refused" in note] == []
-    assert sum(answers, Counter()).keys() == {200}
-    assert (script.returncode, complaint) == (0, "")
-    assert alive, "the refresh token of the file is dead"
-    assert [entry.name for entry in home.glob("oauth*")] == ["oauth_creds.json"]
-    assert health == [[], []]
+    statuses = await asyncio.gather(*map(many, pair))
+    asked = sum(call.path.endswith("/chat/completions") for call in sim.log)
+
+    assert statuses == [[200] * 60] * 2
+    assert asked == 120
+    for span in ("minute", "hour"):
+        query = f"SELECT coalesce(sum(calls), 0) FROM windows WHERE span = '{span}'"
+        await asyncio.to_thread(wait_until, lambda query=query: rows(postgres, query)[0][0] == 120, 20, query)
+    for gateway in pair:
+        await asyncio.to_thread(wait_until, lambda gateway=gateway: calls_today(gateway) == 120, 20, "not shared")
+    await asyncio.to_thread(
+        wait_until,
+        lambda: (
+            rows(postgres, "SELECT count(*), count(DISTINCT gateway) FROM requests WHERE outcome = 'finished'")
+            == [(120, 2)]
+        ),
+        20,
+        "not all are recorded",
+    )
+    tokens = "SELECT sum(prompt_tokens), sum(completion_tokens) FROM "
+    assert rows(postgres, tokens + "responses") == rows(postgres, tokens + "windows WHERE span = 'hour'")
 
 
-async def test_two_gateways_that_find_the_token_expired_make_one_refresh(starter: Starter, tmp_path: Path) -> None:
-    home = tmp_path / ".qwen"
-    with Simulator.in_thread() as qwen:
-        granted = qwen.oauth.login("shared")
-        LoginFile(home / "oauth_creds.json").write(
-            Token(str(granted["access_token"]), str(granted["refresh_token"]), 1.0, "Bearer", qwen.base_url)
-        )
-        environ = {"QWEN_BASE_URL": qwen.base_url, "QWEN_HOME": str(home)}
-        with starter("both-a", environ=environ) as one, starter("both-b", environ=environ) as two:
-            call = {"model": "gpt-4o", "messages": HI, "max_tokens": 20}
-            async with httpx.AsyncClient(timeout=30) as client:
-                answers = await asyncio.gather(
-                    *(client.post(gateway.url + "/v1/chat/completions", json=call) for gateway in (one, two) * 50)
-                )
-        notes = [received.note for received in qwen.log if received.path == TOKEN_PATH]
+def test_a_rest_is_known_to_the_other_within_seconds(pair: tuple[Mitm, Mitm], sim: Simulator) -> None:
+    first, second = pair
+    sim.script([{"fault": "hour-quota", "times": 1}])
+    refused = ask(first)
+    asked = len(sim.log)
 
-    assert {answer.status_code for answer in answers} == {200}
-    assert notes == ["refresh 1 of shared"]
+    wait_until(lambda: resting(second), 15, "the other does not know of the rest")
+    assert refused.status_code == ask(second).status_code == 429
+    assert len(sim.log) == asked  # it was not tried
+
+    httpx.post(first.url + "/accounts/qwen/reset", timeout=5).raise_for_status()
+    wait_until(lambda: not resting(second), 15, "the other does not know that it is over")
+    assert ask(second).status_code == 200
+
+
+def test_a_conversation_is_one_session_whichever_serves_it(pair: tuple[Mitm, Mitm], postgres: str) -> None:
+    hello = [{"role": "user", "content": "hello"}]
+    ask(pair[0], messages=hello)
+    wait_until(lambda: rows(postgres, "SELECT 1 FROM responses"), 20, "no record")
+    ask(pair[1], messages=[*hello, {"role": "assistant", "content": "hi"}, {"role": "user", "content": "and?"}])
+    wait_until(lambda: len(rows(postgres, "SELECT 1 FROM responses")) == 2, 20, "no record")
+
+    assert rows(postgres, "SELECT count(DISTINCT session_id), count(DISTINCT gateway) FROM requests") == [(1, 2)]
+
+
+async def test_a_login_is_renewed_once(starter: Starter, postgres: str) -> None:
+    with Simulator.in_thread(interval=0.05) as qwen, ExitStack() as running:
+        qwen.state.portal = Portal()
+        environ = {"QWEN_BASE_URL": qwen.base_url, "QWEN_DATABASE_URL": postgres}
+        gateways = [starter(f"logins{number}", environ=environ) for number in (1, 2)]
+        granted = parse_granted(qwen.oauth.login("default"), time.time())
+        token = Token(granted.access_token, granted.refresh_token, (time.time() - 60) * 1000, "Bearer", qwen.base_url)
+        LoginFile(gateways[0].folder / ".qwen" / "oauth_creds.json").write(token)
+        (gateways[1].folder / ".qwen").symlink_to(gateways[0].folder / ".qwen")
+        for gateway in gateways:
+            running.enter_context(gateway)
+
+        async def many(gateway: Mitm) -> list[int]:
+            async with ahttp(gateway) as client:
+                answers = await asyncio.gather(*(client.post("/v1/chat/completions", json=body()) for _ in range(30)))
+            return [answer.status_code for answer in answers]
+
+        statuses = await asyncio.gather(*map(many, gateways))
+        refreshes = [call.note for call in qwen.log if call.path == "/api/v1/oauth2/token"]
+
+    assert statuses == [[200] * 30] * 2
+    assert refreshes == ["refresh 1 of default"]
+    assert rows(postgres, "SELECT count(*) FROM locks") == [(0,)]

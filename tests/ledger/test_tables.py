@@ -12,8 +12,10 @@ from qwen_gateway.ledger.conversations import Conversation
 from qwen_gateway.ledger.database import Database
 from qwen_gateway.ledger.identity import Gateway
 from qwen_gateway.ledger.keys import GatewayKey, Spent
+from qwen_gateway.ledger.known import Known
 from qwen_gateway.ledger.objects import Stored
 from qwen_gateway.ledger.schema import CONVERSATION_ITEMS, SPEND
+from qwen_gateway.ledger.uses import Use
 
 RESPONSE = Stored("resp_1", "response", {"id": "resp_1", "text": "Grüße 文 \u0000"}, 100.0, expires_at=200.0)
 
@@ -195,7 +197,7 @@ def test_one_of_many_takes_a_lock(database: Database) -> None:
 
 
 def test_states_are_told_to_other_gateways_only(database: Database) -> None:
-    state = accounts.Known("me", "qwen-plus", "resting", 500.0, "too many calls", "rate", failures=2)
+    state = Known("me", "qwen-plus", "resting", 500.0, "too many calls", "rate", failures=2)
     database.write(lambda connection: accounts.tell(connection, [state], "gw_1", 10.0))
 
     assert database.read(lambda connection: accounts.told_since(connection, 9.0, but="gw_2")) == [state]
@@ -204,8 +206,8 @@ def test_states_are_told_to_other_gateways_only(database: Database) -> None:
 
 
 def test_counts_of_windows_add_up_whoever_counts(database: Database) -> None:
-    use = windows.Use("me", "hour", 3600, 1, 10, 5, 2)
-    other = windows.Use("you", "hour", 3600, 1)
+    use = Use("me", "hour", 3600, 1, 10, 5, 2)
+    other = Use("you", "hour", 3600, 1)
 
     def count() -> None:
         for order in ([use, other], [other, use]) * 10:
@@ -214,8 +216,8 @@ def test_counts_of_windows_add_up_whoever_counts(database: Database) -> None:
     together(count, count)
 
     assert database.read(lambda c: windows.since(c, "hour", 3600)) in (
-        [windows.Use("me", "hour", 3600, 40, 400, 200, 80), windows.Use("you", "hour", 3600, 40)],
-        [windows.Use("you", "hour", 3600, 40), windows.Use("me", "hour", 3600, 40, 400, 200, 80)],
+        [Use("me", "hour", 3600, 40, 400, 200, 80), Use("you", "hour", 3600, 40)],
+        [Use("you", "hour", 3600, 40), Use("me", "hour", 3600, 40, 400, 200, 80)],
     )
     database.write(lambda connection: windows.forget(connection, "hour", 3601))
     assert database.read(lambda connection: windows.since(connection, "hour", 0)) == []

@@ -1,30 +1,12 @@
 """What gateways know about accounts: which ones rest, until when and why."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
 from qwen_gateway.ledger import upsert
+from qwen_gateway.ledger.known import Known
 from qwen_gateway.ledger.schema import ACCOUNTS_STATE as TABLE
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The state of one account for one model ("": for all), as the gateway that saw it told it.
-
-    Attributes:
-        until, changed_at: seconds since the epoch.
-    """
-
-    account: str
-    model: str
-    status: str
-    until: float
-    reason: str = ""
-    cause: str = ""
-    code: str = ""
-    failures: int = 0
 
 
 def tell(connection: Connection, states: Iterable[Known], gateway: str, now: float) -> None:

@@ -1,29 +1,12 @@
 """How many calls and tokens each account spent, by the minute and by the hour, over all gateways."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import Connection, delete, select
 
 from qwen_gateway.ledger import upsert
 from qwen_gateway.ledger.schema import WINDOWS as TABLE
-
-Span = Literal["minute", "hour"]
-SECONDS: dict[Span, int] = {"minute": 60, "hour": 3600}
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What an account did in one span; `begins` in seconds since the epoch."""
-
-    account: str
-    span: Span
-    begins: int
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
+from qwen_gateway.ledger.uses import Span, Use
 
 
 def add(connection: Connection, uses: Iterable[Use]) -> None:
