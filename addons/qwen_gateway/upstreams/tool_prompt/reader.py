@@ -10,17 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qwen_gateway.upstreams.tool_prompt.arguments import settle_tags
-from qwen_gateway.upstreams.tool_prompt.forms import (
-    CLOSERS,
-    Call,
-    Done,
-    Form,
-    JsonForm,
-    More,
-    TagForm,
-    function_opening,
-)
+from qwen_gateway.upstreams.tool_prompt.forms import CLOSERS, Call, Done, Form, More
+from qwen_gateway.upstreams.tool_prompt.json_form import JsonForm
 from qwen_gateway.upstreams.tool_prompt.prose import Prose
+from qwen_gateway.upstreams.tool_prompt.tag_form import TagForm, function_opening
 from qwen_gateway.upstreams.tool_prompt.toolbox import Toolbox
 
 OPENERS = ("<tool_call>", "<tool_calls>", "<function_call>", "<function_calls>")
