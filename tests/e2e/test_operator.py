@@ -22,6 +22,7 @@ PATHS = [
     ("POST", "/accounts/work/disable"),
     ("POST", "/auth/initiate"),
     ("POST", "/auth/poll"),
+    ("GET", "/metrics"),
 ]
 
 
