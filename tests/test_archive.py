@@ -74,7 +74,7 @@ async def test_sessions_are_listed_as_seed_b_did(archive):
     assert found["data"][2] == {
         "id": "ses_a", "object": "session", "chat_id": None, "parent_id": None, "message_count": 10,
         "request_count": 10, "first_user_message": "Say 0", "created_at": BASE * 1000,
-        "last_accessed": (BASE + 100) * 1000, "expires_at": None,
+        "last_accessed": (BASE + 100) * 1000, "expires_at": (BASE + 1900) * 1000,
     }  # fmt: skip
 
 

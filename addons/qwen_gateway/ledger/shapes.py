@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qwen_gateway.codec.json import BadJSON, loads
+from qwen_gateway.sessions import IDLE
 
 Row = Mapping[Any, Any]
 
@@ -19,7 +20,7 @@ FIRST = 200
 
 
 def session(row: Row, *, whole: bool = False) -> dict[str, Any]:
-    """A session. `message_count` counts the exchanges that were answered."""
+    """A session. `message_count` counts the exchanges that were answered; records stay after `expires_at`."""
     shown = {
         "id": row["id"],
         "object": "session",
@@ -30,7 +31,7 @@ def session(row: Row, *, whole: bool = False) -> dict[str, Any]:
         "first_user_message": first_message(value(row["first_body"])),
         "created_at": ms(row["created_at"]),
         "last_accessed": ms(row["last_at"]),
-        "expires_at": None,
+        "expires_at": ms(row["last_at"] + IDLE),
     }
     return shown | {"caller": row["caller"]} if whole else shown
 
