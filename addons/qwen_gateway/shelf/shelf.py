@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from qwen_gateway.codec.json import dumps
 from qwen_gateway.ledger import Ledger, LedgerError, conversations, objects
 from qwen_gateway.openai.errors import OpenAIError
 
@@ -74,7 +73,7 @@ class Shelf:
         """Have an object stored. Never waits."""
         now = self.clock()
         stored = objects.Stored(object_id, kind, content, now, owner, conversation_id, parent_id, now + KEPT)
-        self._ledger.put(Placed(stored, conversation_items, len(dumps(content))))
+        self._ledger.put(Placed(stored, conversation_items, weigh(content)))
         if "://" in self._ledger.settings.where and not self._flushes:
             # Others share the database, and the client's next call may be theirs.
             task = asyncio.get_running_loop().create_task(self._flush())
@@ -125,6 +124,21 @@ class Shelf:
                 type="invalid_request_error",
                 code="storage_disabled",
             )
+
+
+def weigh(value: Any) -> int:
+    """The bytes that plain values hold, roughly; pictures make encoding them dear."""
+    weight, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str):
+            weight += len(one)
+        elif isinstance(one, dict):
+            waiting += one.values()
+        elif isinstance(one, list):
+            waiting += one
+        weight += 16
+    return weight
 
 
 def _unavailable(error: LedgerError) -> OpenAIError:
