@@ -30,6 +30,19 @@ def test_nobody_waits_for_what_is_stuck_and_what_is_left_out_is_told(caplog: pyt
     scribe.close()
 
 
+def test_it_says_when_too_much_waits_to_keep_it_large() -> None:
+    scribe, stuck = Scribe("a test"), threading.Event()
+    scribe.put(lambda: stuck.wait(20) and None)
+    assert not scribe.busy
+    for _ in range(60):
+        scribe.put(lambda: None)
+    assert scribe.busy
+    stuck.set()
+    assert scribe.flush()
+    assert not scribe.busy
+    scribe.close()
+
+
 def test_a_full_disk_is_told_once_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
     def full() -> None:
         Path("/dev/full").write_text("x")

@@ -26,7 +26,7 @@ class DebugFiles:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._scribe = Scribe("the debug files", most=1_000)
+        self._scribe = Scribe("the debug files", most=50)  # each keeps its bodies in memory while it waits
         self._folder: Path | None = None
 
     def configure(self, updated: set[str]) -> None:

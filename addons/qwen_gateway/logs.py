@@ -53,8 +53,12 @@ class Logs:
 
     def qwen_exchange(self, _flow: http.HTTPFlow, exchange: Exchange) -> None:
         level = logging.ERROR if exchange.outcome == "failed" else logging.INFO
-        if self._on and level >= self._level:
-            self._scribe.put(partial(self._write_call, level, exchange))
+        if not self._on or level < self._level:
+            return
+        if self._scribe.busy:
+            self._scribe.put(partial(self._write, level, lines.record(exchange, self._engine.secrets())))
+        else:
+            self._scribe.put(lambda: self._write(level, lines.record(exchange, self._engine.secrets())))
 
     def response(self, flow: http.HTTPFlow) -> None:
         """What was refused before it became an exchange."""
@@ -86,9 +90,6 @@ class Logs:
                 file.close()
         self._all = RotatedFile(folder / "gateway.log") if folder else None
         self._errors = RotatedFile(folder / "error.log") if folder else None
-
-    def _write_call(self, level: int, exchange: Exchange) -> None:
-        self._write(level, lines.record(exchange, self._engine.secrets()))
 
     def _write(self, level: int, entry: dict[str, Any]) -> None:
         if self._all is None or self._errors is None:

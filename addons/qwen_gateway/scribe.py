@@ -11,6 +11,10 @@ MOST = 10_000
 """What may wait; beyond that it is dropped, and told."""
 
 
+FEW = 50
+"""What may wait as it is."""
+
+
 class Scribe:
     """Does what it is given, in order. Its thread starts with the first piece of work.
 
@@ -25,6 +29,11 @@ class Scribe:
         self._thread: threading.Thread | None = None
         self._told: set[str] = set()
         self.lost = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether so much waits that it should be made small: a call that waits keeps its bodies in memory."""
+        return self._queue.qsize() > FEW
 
     def put(self, work: Callable[[], None]) -> None:
         """Have it done soon. Never waits, never raises."""

@@ -57,8 +57,12 @@ class Terminal:
             self._stand_in(dumper)
 
     def qwen_exchange(self, _flow: http.HTTPFlow, exchange: Exchange) -> None:
-        if self._shows():
-            self._scribe.put(partial(self._print, exchange))
+        if not self._shows():
+            return
+        if self._scribe.busy:
+            self._scribe.put(partial(self._write, self._told(exchange)))
+        else:
+            self._scribe.put(lambda: self._write(self._told(exchange)))
 
     def response(self, flow: http.HTTPFlow) -> None:
         """What was refused before it became an exchange."""
@@ -75,11 +79,10 @@ class Terminal:
     def _shows(self) -> bool:
         return self._there and self._form != "off" and self._detail > 0
 
-    def _print(self, exchange: Exchange) -> None:
+    def _told(self, exchange: Exchange) -> bytes:
         if self._form == "json":
-            self._write(as_json(lines.record(exchange, self._engine.secrets())))
-        else:
-            self._write(encoded(lines.line(exchange, coloured=self._coloured)))
+            return as_json(lines.record(exchange, self._engine.secrets()))
+        return encoded(lines.line(exchange, coloured=self._coloured))
 
     def _print_refusal(self, method: str, path: str, status: int, why: str) -> None:
         now = time.time()
