@@ -3,10 +3,10 @@
 import asyncio
 import time
 
-from mitmproxy import http
+from mitmproxy import ctx, http
 from prometheus_client.exposition import choose_encoder
 
-from qwen_gateway import flows, local
+from qwen_gateway import flows, local, options
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.instruments import Instruments
@@ -24,6 +24,10 @@ class Metrics:
         self._engine = engine
         self._sessions = sessions
         self._instruments = Instruments(ledger, self._is_model)
+
+    def configure(self, updated: set[str]) -> None:
+        if "qwen_session_timeout" in updated:
+            self._sessions.idle = options.read(ctx.options).session_timeout
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error or flow.metadata.get(flows.SURFACE) != "metrics":

@@ -7,7 +7,7 @@ from typing import Any
 from qwen_gateway.openai.call import Call
 
 IDLE = 30 * 60.0
-"""Seconds without a call after which a conversation has ended (the seed's SESSION_TIMEOUT)."""
+"""Where nothing else is said (the seed's SESSION_TIMEOUT)."""
 
 REMEMBERED = 20_000
 """Conversations; beyond that the oldest are forgotten."""
@@ -17,10 +17,14 @@ BEGINNING = 4_096
 
 
 class Sessions:
-    """Conversations by their beginnings, the longest silent first. Only hashes are kept."""
+    """Conversations by their beginnings, the longest silent first. Only hashes are kept.
+
+    Attributes:
+        idle: seconds without a call after which a conversation has ended.
+    """
 
     def __init__(self, idle: float = IDLE) -> None:
-        self._idle = idle
+        self.idle = idle
         self._last: OrderedDict[int, float] = OrderedDict()
 
     def note(self, call: Call, now: float) -> None:
@@ -36,7 +40,7 @@ class Sessions:
 
     def active(self, now: float) -> int:
         """How many are going on."""
-        while self._last and next(iter(self._last.values())) < now - self._idle:
+        while self._last and next(iter(self._last.values())) < now - self.idle:
             self._last.popitem(last=False)
         return len(self._last)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from qwen_gateway.simulator import Simulator
@@ -57,6 +58,12 @@ async def test_the_second_call_sends_only_the_new_message(web: Mitm, sim: Simula
     assert two.json["chat_id"] == one.json["chat_id"]
     assert "turn 2 of this chat" in (second.choices[0].message.content or "")
     assert len(sim.web.chats) == 1
+
+    def recorded() -> bool:
+        shown = httpx.get(web.url + "/v1/sessions").json()["data"]
+        return any(session["chat_id"] == one.json["chat_id"] for session in shown)
+
+    wait_until(recorded, 10, "the records do not tell the chat")
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, case, func, or_, select
 
 from qwen_gateway.ledger.asked import EVERYTHING, Filter, Page
-from qwen_gateway.ledger.schema import ATTEMPTS, CHATS, REQUESTS, RESPONSES, SESSIONS
+from qwen_gateway.ledger.schema import ATTEMPTS, REQUESTS, RESPONSES, SESSIONS
 
 SMALL = 64 * 1024
 """Characters of a body in which a list looks for the first message."""
@@ -122,7 +122,6 @@ def _session(query: Select[Any]) -> Select[Any]:
     """What is shown of a session beside its row."""
     mine = REQUESTS.c.session_id == SESSIONS.c.id
     newest = REQUESTS.c.started_at.desc(), REQUESTS.c.id.desc()
-    chat = CHATS.join(REQUESTS, and_(CHATS.c.chain == REQUESTS.c.chain, CHATS.c.account == REQUESTS.c.account))
     small = case((func.length(REQUESTS.c.body) <= SMALL, REQUESTS.c.body))
     return query.add_columns(
         select(func.count()).select_from(REQUESTS).where(mine).scalar_subquery().label("requests"),
@@ -132,13 +131,12 @@ def _session(query: Select[Any]) -> Select[Any]:
         .scalar_subquery()
         .label("answered"),
         select(REQUESTS.c.parent_id).where(mine).order_by(*newest).limit(1).scalar_subquery().label("parent_id"),
-        select(CHATS.c.chat_id)
-        .select_from(chat)
-        .where(mine)
+        select(REQUESTS.c.qwen_url)
+        .where(mine, REQUESTS.c.qwen_url.contains("?chat_id=", autoescape=True))
         .order_by(*newest)
         .limit(1)
         .scalar_subquery()
-        .label("chat_id"),
+        .label("chat_url"),
         select(small)
         .where(mine)
         .order_by(REQUESTS.c.started_at, REQUESTS.c.id)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from qwen_gateway.codec.json import BadJSON, loads
 from qwen_gateway.sessions import IDLE
@@ -24,7 +25,7 @@ def session(row: Row, *, whole: bool = False) -> dict[str, Any]:
     shown = {
         "id": row["id"],
         "object": "session",
-        "chat_id": row["chat_id"],
+        "chat_id": chat_of(row["chat_url"]),
         "parent_id": row["parent_id"],
         "message_count": row["answered"],
         "request_count": row["requests"],
@@ -34,6 +35,11 @@ def session(row: Row, *, whole: bool = False) -> dict[str, Any]:
         "expires_at": ms(row["last_at"] + IDLE),
     }
     return shown | {"caller": row["caller"]} if whole else shown
+
+
+def chat_of(url: str | None) -> str | None:
+    """The chat of chat.qwen.ai that a call went to; other upstreams have none (upstream.md 3.5)."""
+    return parse_qs(urlsplit(url).query).get("chat_id", [None])[0] if url else None
 
 
 def session_stats(row: Row, sums: Row) -> dict[str, Any]:
