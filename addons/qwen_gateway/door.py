@@ -104,7 +104,7 @@ class Door:
         if flow.response or flow.error or flow.is_replay or flows.ATTEMPT in flow.metadata:
             return
         reverse = isinstance(flow.client_conn.proxy_mode, ReverseMode)
-        found = route(flow.request.path, flow.request.method)
+        found = route_of(flow.request)
         if not reverse:
             if flow.request.pretty_host.lower() not in self._settings.intercept_hosts:
                 return
@@ -150,6 +150,15 @@ def speaks_openai(chosen: HttpLayer) -> bool:
     """Whether the errors of this layer are read by clients of OpenAI's API: not those of a plain proxy."""
     context = chosen.context
     return isinstance(context.client.proxy_mode, ReverseMode) or context.server.address is not None
+
+
+def route_of(request: http.Request) -> Route:
+    """Where a request goes. A WebSocket is asked for with GET, and is about what is otherwise posted."""
+    if request.headers.get("upgrade", "").lower() == "websocket":
+        posted = route(request.path, "POST")
+        if posted.surface == "responses":
+            return posted
+    return route(request.path, request.method)
 
 
 def asks_for_socket(found: Route, request: http.Request) -> bool:
