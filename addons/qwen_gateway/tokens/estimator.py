@@ -14,8 +14,8 @@ from qwen_gateway.tokens.prompt import Measure
 
 logger = logging.getLogger(__name__)
 
-WAITING_LIMIT = 1_000
-"""Prompts that may wait for the thread; the next ones keep their rough estimate."""
+WAITING_LIMIT = 200
+"""Prompts that may wait for the thread, and in memory; the next ones keep their rough estimate."""
 
 
 class Call(Protocol):
