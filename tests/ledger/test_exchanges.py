@@ -14,6 +14,7 @@ from qwen_gateway.ledger.database import Database
 from qwen_gateway.ledger.lineage import Lineage
 from qwen_gateway.ledger.record import How, Record
 from qwen_gateway.ledger.redaction import Redactor
+from qwen_gateway.ledger.rows import finish_reason
 from qwen_gateway.ledger.schema import ATTEMPTS, METADATA, REQUESTS, RESPONSES, SESSIONS
 from qwen_gateway.openai.errors import UpstreamError
 from qwen_gateway.openai.notices import Notice
@@ -221,3 +222,19 @@ def test_room_is_given_back(tmp_path: Any) -> None:
     database.close()
 
     assert pages[1] < pages[0] / 4
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reason"),
+    [
+        ([b'{"choices":[{"finish_reason":"stop"}]}'], "stop"),
+        ([b'data: {"finish_reason":null}\n\n', b'data: {"finish_reason":"length"}\n\n'], "length"),
+        ([b'data: {"type":"response.created"}\n\n', b'data: {"type":"response.completed"}\n\n'], "completed"),
+        ([rb'{"content":"\"finish_reason\":\"stop\"","finish_reason":"tool_calls"}'], "tool_calls"),
+        ([rb'{"content":"\"finish_reason\":\"stop\""}'], None),
+        ([b'{"error":{}}'], None),
+        ([], None),
+    ],
+)  # fmt: skip
+def test_how_an_answer_ended(pieces: list[bytes], reason: str | None) -> None:
+    assert finish_reason(pieces) == reason

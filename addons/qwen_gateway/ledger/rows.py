@@ -1,5 +1,7 @@
 """An exchange as rows of tables. Pure; whatever came from outside passes the redactor."""
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwen_gateway.codec import json
@@ -102,11 +104,11 @@ def response_row(record: "Record") -> dict[str, Any]:
         "first_byte_ms": milliseconds(exchange.started, exchange.first_byte),
         "duration_ms": milliseconds(exchange.started, ended),
     }
-    answer = redact(assembled(sent.pieces))
-    row["finish_reason"] = finish_reason(answer)
+    reason = finish_reason(sent.pieces)
+    row["finish_reason"] = reason and redact(reason)
     row["body"] = row["received"] = row["sent_events"] = row["received_events"] = None
     if record.how.bodies:
-        row["body"] = answer
+        row["body"] = redact(assembled(sent.pieces))
         shown = [attempt for attempt in exchange.attempts if attempt.shown]
         received = [assembled(attempt.received) for attempt in shown]
         row["received"] = redact("[" + ",".join(received) + "]" if len(received) > 1 else "".join(received))
@@ -158,14 +160,15 @@ def milliseconds(begin: float, end: float | None) -> float | None:
     return None if end is None else round(max(0.0, end - begin) * 1000, 3)
 
 
-def finish_reason(answer: str) -> str | None:
-    """Why the first choice ended; of the Responses API, its status."""
-    try:
-        value = json.loads(answer)
-        if isinstance(value, dict) and value.get("choices"):
-            found = value["choices"][0].get("finish_reason")
-        else:
-            found = value.get("status") if isinstance(value, dict) else None
-    except (json.BadJSON, AttributeError, IndexError, KeyError, TypeError):
-        return None
-    return found[:NAME] if isinstance(found, str) else None
+TAIL = 8
+"""Pieces of a stream among which is its end."""
+
+FINISH = re.compile(rb'"finish_reason" ?: ?"([^"\\]{1,60})"|"type" ?: ?"response\.(completed|incomplete|failed)"')
+"""Within a string of JSON the quotes would be escaped."""
+
+
+def finish_reason(pieces: Sequence[bytes]) -> str | None:
+    """The last reason that an answer gives for its end; of the Responses API, how its stream ended."""
+    data = b"".join(pieces[-TAIL:])
+    found = [first or second for first, second in FINISH.findall(data)]
+    return found[-1].decode("utf-8", "replace") if found else None
