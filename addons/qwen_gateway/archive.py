@@ -36,11 +36,12 @@ class Archive:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._open = True
+        self._open = self._kept = True
 
     def configure(self, updated: set[str]) -> None:
-        if "qwen_records_api" in updated:
-            self._open = options.read(ctx.options).records_api
+        if updated & {"qwen_records_api", "qwen_persistence"}:
+            settings = options.read(ctx.options)
+            self._open, self._kept = settings.records_api, settings.persistence
 
     async def request(self, flow: http.HTTPFlow) -> None:
         if flow.response or flow.error or flow.metadata.get(flows.SURFACE) != "records":
@@ -48,7 +49,7 @@ class Archive:
         try:
             if not self._open:
                 raise NotFound("The records are not shown here; qwen_records_api (ENABLE_CRUD_API) is off.")
-            if not self._ledger.settings.where:
+            if not self._kept:
                 raise unavailable("nothing is kept, for qwen_persistence (ENABLE_PERSISTENCE) is off")
             shown = await self._answer(flow.request)
         except OpenAIError as error:
