@@ -14,9 +14,9 @@ NOTE = "This is the demo: a simulator answers, not Qwen. Add an account with `{a
 
 FORGOTTEN = (
     "DASHSCOPE_API_KEY", "BAILIAN_CODING_PLAN_API_KEY", "BAILIAN_TOKEN_PLAN_API_KEY", "DEFAULT_ACCOUNT",
-    "QWEN_CODE_AUTH_USE", "QWEN_CLIENT_ID", "QWEN_CLIENT_SECRET", "QWEN_SCOPE",
+    "QWEN_CODE_AUTH_USE", "QWEN_CLIENT_ID", "QWEN_CLIENT_SECRET", "QWEN_SCOPE", "DATABASE_PATH", "QWEN_DATABASE_URL",
 )  # fmt: skip
-"""What belongs to the user's own accounts."""
+"""What belongs to the user's own accounts and records."""
 
 SIGN_IN = (
     "Sign in    QWEN_HOME={home} QWEN_BASE_URL={base_url} {auth} login me\n"
