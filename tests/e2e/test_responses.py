@@ -173,6 +173,7 @@ def test_arguments_that_reach_the_client_are_json_or_the_response_has_failed(
     else:
         assert response["status"] == "failed"
         assert response["error"]["message"]
+        assert gateway.flow(answer.headers["x-request-id"]).comment.split("\n")[0].endswith(": failed")
 
 
 def test_silence_is_filled_with_comments(starter: Starter, upstream: Simulator, sim: Simulator) -> None:

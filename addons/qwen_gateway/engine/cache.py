@@ -129,6 +129,10 @@ class Copied:
     def usage(self) -> Usage | None:
         return self.writer.usage
 
+    @property
+    def problem(self) -> OpenAIError | None:
+        return self.writer.problem
+
     def rename(self, names: Mapping[str, str]) -> None:
         self.renamed = dict(names)
         self.writer.rename(names)

@@ -47,6 +47,10 @@ class Writer(Protocol):
     def usage(self) -> Usage | None:
         """Tokens, summed over the choices, as far as the upstream has told them."""
 
+    @property
+    def problem(self) -> OpenAIError | None:
+        """Why the end that was written tells of a failure; None after every other one."""
+
     def rename(self, names: Mapping[str, str]) -> None:
         """The upstream's names of tools, and the client's own; said anew before every attempt."""
 
@@ -113,7 +117,8 @@ class Delivery:
         self.stop()
         self._exchange.usage = self.writer.usage
         last = self.writer.end()
-        self._exchange.end("finished")
+        problem = self.writer.problem
+        self._exchange.end("failed" if problem else "finished", problem)
         async with self._lock:
             if self._exchange.call.stream:
                 if not self._begun:

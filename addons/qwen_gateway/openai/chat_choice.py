@@ -27,6 +27,7 @@ from qwen_gateway.codec.ids import random_hex
 from qwen_gateway.codec.json import dumps
 from qwen_gateway.openai import usage as usages
 from qwen_gateway.openai.chat_request import ChatCall
+from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.tool_calls import ToolCallShaper
 
 Thinking = Literal["reasoning_content", "tags", "hidden"]
@@ -93,6 +94,7 @@ class ChatAnswer(ABC):
     """Takes the deltas of one answer."""
 
     content_type: str
+    problem: OpenAIError | None = None
 
     def __init__(self, call: ChatCall, dress: Dress) -> None:
         self._call = call

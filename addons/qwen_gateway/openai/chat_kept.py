@@ -31,6 +31,10 @@ class KeptChat:
     def usage(self) -> Usage | None:
         return self._whole.usage
 
+    @property
+    def problem(self) -> OpenAIError | None:
+        return self._shown.problem
+
     def rename(self, names: Mapping[str, str]) -> None:
         self._whole.rename(names)
         self._shown.rename(names)

@@ -45,6 +45,7 @@ class CompletionAnswer(ABC):
     """Takes the deltas of one answer."""
 
     content_type: str
+    problem: OpenAIError | None = None
 
     def __init__(self, call: CompletionCall) -> None:
         self._call = call

@@ -16,6 +16,7 @@ class EmbeddingsObject:
     """Collects the vectors of all batches; they are written as they come, so that a large answer blocks nobody."""
 
     content_type = "application/json"
+    problem: OpenAIError | None = None
 
     def __init__(self, call: EmbeddingsCall) -> None:
         self._call = call

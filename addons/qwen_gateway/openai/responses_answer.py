@@ -25,7 +25,7 @@ from qwen_gateway.codec.json import dumps
 from qwen_gateway.openai import usage as usages
 from qwen_gateway.openai.chat_choice import CUT_OFF, Dress
 from qwen_gateway.openai.chat_object import is_citation
-from qwen_gateway.openai.errors import OpenAIError
+from qwen_gateway.openai.errors import OpenAIError, UpstreamError
 from qwen_gateway.openai.responses_calls import Call, call_item
 from qwen_gateway.openai.responses_echo import response_object
 from qwen_gateway.openai.responses_events import Events
@@ -68,6 +68,7 @@ class ResponsesAnswer:
         self._length = 0
         self._usage: Usage | None = None
         self.upstream_model: str | None = None
+        self.problem: OpenAIError | None = None
 
     @property
     def usage(self) -> Usage | None:
@@ -121,6 +122,7 @@ class ResponsesAnswer:
         if broken is not None:
             said = f"The model's arguments for the tool '{broken.get('name', broken['type'])}' are not JSON; try again."
             error = {"code": "server_error", "message": said}
+            self.problem = UpstreamError(said, code="upstream_malformed")
             self._response = self._response | ended | {"status": "failed", "error": error}
         elif reason:
             self._response = self._response | ended | {"status": "incomplete", "incomplete_details": {"reason": reason}}
