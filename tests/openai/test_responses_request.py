@@ -303,3 +303,20 @@ def test_a_body_of_the_responses_api_in_chat_keeps_its_wish_for_usage() -> None:
 
     assert parsed.include_usage
     assert parsed.body == {"messages": [{"role": "user", "content": "Hi"}], "user": "u"}
+
+
+def test_a_limit_of_built_in_calls_holds_where_there_are_none_and_is_refused_beside_a_search() -> None:
+    kept = call("Hi", max_tool_calls=1, tools=[LOOK])
+
+    assert kept.notices == []
+    refusal = refused(max_tool_calls=1, tools=[LOOK, {"type": "web_search"}])
+    assert isinstance(refusal, Unsupported)
+    assert refusal.param == "max_tool_calls"
+
+
+def test_context_management_lets_the_oldest_turns_go_and_says_so() -> None:
+    managed = call("Hi", context_management=[{"type": "compaction", "compact_threshold": 1000}])
+
+    assert managed.trims
+    assert [(notice.action, notice.param) for notice in managed.notices] == [("emulated", "context_management")]
+    assert not call("Hi").trims

@@ -15,7 +15,7 @@ from qwen_gateway.openai.chat_request import ChatCall, Effort, Positive, call_of
 from qwen_gateway.openai.errors import BadRequest, NotFound, Unsupported
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.openai.responses_items import Placed, Translation, further_tools, item_type, listed
-from qwen_gateway.openai.responses_tools import Called, chat_tool_choice, chat_tools
+from qwen_gateway.openai.responses_tools import Called, chat_tool_choice, chat_tools, is_search
 from qwen_gateway.openai.sealing import Seal
 
 
@@ -117,7 +117,8 @@ class ResponsesCall(ChatCall):
 
     @property
     def trims(self) -> bool:
-        return self.truncation == "auto"
+        """Whether the oldest turns may be left out; a compaction asked for in advance comes to the same."""
+        return self.truncation == "auto" or bool(self.request.get("context_management"))
 
     @property
     def stored(self) -> bool:
@@ -366,12 +367,15 @@ def _parameters(request: dict[str, Any], notices: list[Notice]) -> dict[str, Any
     _include(request, chat, notices)
     if (request.get("stream_options") or {}).get("include_obfuscation"):
         notices.append(Notice("dropped", "stream_options.include_obfuscation", "streams are not padded"))
-    if "max_tool_calls" in request:
-        notices.append(
-            Notice("dropped", "max_tool_calls", "it limits built-in tools, which the upstream runs without counting")
+    if "max_tool_calls" in request and any(is_search(tool) for tool in request.get("tools") or ()):
+        raise Unsupported(
+            f"'max_tool_calls' ({request['max_tool_calls']}) cannot be kept with web search: the upstream searches "
+            "without counting. Leave one of the two out.",
+            param="max_tool_calls",
         )
-    if "context_management" in request:
-        notices.append(Notice("dropped", "context_management", "nothing is compacted unasked"))
+    if request.get("context_management"):
+        said = "the oldest turns are left out where no model's window holds them all"
+        notices.append(Notice("emulated", "context_management", said))
     return chat
 
 

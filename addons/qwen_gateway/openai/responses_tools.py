@@ -112,7 +112,7 @@ def _add(found: Tools, tool: Any, place: str, notices: list[Notice], *, deferred
             _add_one(found, one, where, tool_name(tool, place), deferred=deferred, about=tool.get("description"))
     elif kind == TOOL_SEARCH:
         _add_search(found, tool, place, notices)
-    elif isinstance(kind, str) and kind.startswith("web_search"):
+    elif is_search(tool):
         if not any(other.get("type", "").startswith("web_search") for other in found.chat):
             found.chat.append({"type": kind})
     else:
@@ -216,3 +216,8 @@ def _chosen(choice: Mapping[str, Any], tools: Tools) -> str:
         return str(choice.get("type"))
     namespace = choice.get("namespace")
     return tools.chat_name(name, namespace if isinstance(namespace, str) else None)
+
+
+def is_search(tool: object) -> bool:
+    """Whether it is OpenAI's web search, of whichever year."""
+    return isinstance(tool, dict) and str(tool.get("type", "")).startswith("web_search")
