@@ -1,7 +1,7 @@
 """Who may call: keys, machines, hosts, origins."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from qwen_gateway.callers import (
@@ -51,6 +51,7 @@ class TestKeys:
         assert "k-1" not in str(vars(Keys(["k-1"])))
 
     @given(st.text(alphabet=st.characters(codec=None)))
+    @example("\ud800")
     def test_no_key_makes_it_raise(self, key: str) -> None:
         assert not Keys(["k-1"]).known(key + "x")
 

@@ -20,7 +20,7 @@ class Keys:
     """The keys that callers must send; only their hashes are kept."""
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
-        self._hashes = [_hash(key) for key in keys if key]
+        self._hashes = [digest_of(key) for key in keys if key]
 
     def __bool__(self) -> bool:
         return bool(self._hashes)
@@ -30,7 +30,7 @@ class Keys:
 
     def known(self, key: str) -> bool:
         """Whether it is one of them; takes as long for each key."""
-        digest = _hash(key)
+        digest = digest_of(key)
         found = False
         for known in self._hashes:
             found |= hmac.compare_digest(digest, known)
@@ -39,7 +39,7 @@ class Keys:
     def name_of(self, headers: Mapping[str, str]) -> str:
         """A name of the known key that was sent, from which it cannot be told; empty where there are no keys."""
         given = (key_of(headers.get(name, "")) for name in KEY_HEADERS) if self._hashes else ()
-        return next((_hash(key).hex()[:16] for key in given if key and self.known(key)), "")
+        return next((digest_of(key).hex()[:16] for key in given if key and self.known(key)), "")
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Let pass who sends a known key, and everyone when there are none.
@@ -56,8 +56,13 @@ class Keys:
             raise BadKey("The key is not one of this gateway's keys; ask its operator for one.")
 
 
-def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+def digest_of(key: str) -> bytes:
+    """What is compared and kept of a key instead of it."""
+    try:
+        data = key.encode("utf-8", "surrogateescape")  # the bytes that came
+    except UnicodeEncodeError:  # a half character that no bytes stand for
+        data = key.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(data).digest()
 
 
 def key_of(value: str) -> str:

@@ -14,8 +14,9 @@ import click
 
 from qwen_auth.environment import read_environment
 from qwen_auth.errors import AuthError
+from qwen_gateway.callers import digest_of
 from qwen_gateway.keys.grants import Limit, grant_of, limits_to_json
-from qwen_gateway.keys.ring import digest_of, new_key
+from qwen_gateway.keys.ring import new_key
 from qwen_gateway.keys.spans import begin_of
 from qwen_gateway.ledger import Ledger, LedgerError, LedgerSettings
 

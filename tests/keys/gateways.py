@@ -6,12 +6,13 @@ from typing import Any
 
 from qwen_auth.account import Account
 from qwen_auth.credentials import KeyCredentials
+from qwen_gateway.callers import digest_of
 from qwen_gateway.codec.deltas import Usage
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.keys.gate import Gate
 from qwen_gateway.keys.grants import grant_of
 from qwen_gateway.keys.purse import Answer, Report
-from qwen_gateway.keys.ring import KeyRing, digest_of, new_key
+from qwen_gateway.keys.ring import KeyRing, new_key
 from qwen_gateway.ledger import Ledger, keys, leases
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.prices import Price, Prices

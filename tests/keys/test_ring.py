@@ -2,9 +2,9 @@
 
 import pytest
 
-from qwen_gateway.callers import Keys
+from qwen_gateway.callers import Keys, digest_of
 from qwen_gateway.keys.grants import Grant
-from qwen_gateway.keys.ring import KeyRing, digest_of, id_of, new_key
+from qwen_gateway.keys.ring import KeyRing, id_of, new_key
 from qwen_gateway.openai.errors import BadKey
 
 

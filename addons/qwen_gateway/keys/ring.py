@@ -1,12 +1,11 @@
 """Which key a caller showed."""
 
-import hashlib
 import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from qwen_gateway.callers import KEY_HEADERS, Keys, key_of
+from qwen_gateway.callers import KEY_HEADERS, Keys, digest_of, key_of
 from qwen_gateway.keys.grants import Grant
 from qwen_gateway.openai.errors import BadKey, OpenAIError
 
@@ -19,11 +18,6 @@ def new_key() -> tuple[str, str]:
     """A key, and its ID."""
     key_id = secrets.token_hex(6)
     return f"{PREFIX}{key_id}-{secrets.token_urlsafe(32)}", f"key_{key_id}"
-
-
-def digest_of(key: str) -> bytes:
-    """What is kept of a key: it has 256 random bits, so that a plain hash will do."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 def id_of(key: str) -> str:
