@@ -50,6 +50,21 @@ def read_file(path: Path) -> bytes | None:
     return content
 
 
+Stamp = tuple[int, int, int]
+"""What changes when anybody replaces a file: time, inode and size."""
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """The file's stamp; None when there is none, `FileError` when it cannot be looked at."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FileError(path, f"cannot be read ({reason(error)})", "mend its permissions") from error
+    return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+
 def read_private(path: Path, warn: Warn = log_warning) -> bytes | None:
     """The same for a file of ours with secrets in it, which is closed to others if it was open."""
     content = read_file(path)

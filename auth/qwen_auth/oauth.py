@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from qwen_auth.account import Account
 from qwen_auth.credentials import State
 from qwen_auth.errors import AccountError
+from qwen_auth.files import Stamp
 from qwen_auth.plans import QWEN_OAUTH
-from qwen_auth.qwen_store import LoginFile, Stamp
+from qwen_auth.qwen_store import LoginFile
 from qwen_auth.token import VALIDITY_MARGIN, Token, resolve_endpoint
 
 FREE_TIER_CLOSED = (

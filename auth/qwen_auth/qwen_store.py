@@ -15,6 +15,7 @@ from pathlib import Path
 from qwen_auth.account import check_name
 from qwen_auth.errors import AccountError, FileError
 from qwen_auth.files import (
+    Stamp,
     Warn,
     log_warning,
     parse_object,
@@ -22,6 +23,7 @@ from qwen_auth.files import (
     read_private,
     reason,
     replace_private,
+    stamp_of,
     user_directory,
 )
 from qwen_auth.lock import FileLock
@@ -29,8 +31,6 @@ from qwen_auth.token import Token, parse_stored
 
 DEFAULT = "default"
 _PLAIN = "oauth_creds.json"
-
-Stamp = tuple[int, int, int]
 
 
 def qwen_directory(environ: Mapping[str, str]) -> Path:
@@ -55,13 +55,7 @@ class LoginFile:
 
     def stamp(self) -> Stamp | None:
         """What changes when anybody replaces the file; None when there is none."""
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise FileError(self.path, f"cannot be read ({reason(error)})", "mend its permissions") from error
-        return (found.st_mtime_ns, found.st_ino, found.st_size)
+        return stamp_of(self.path)
 
     def read(self) -> Token | None:
         """The token, None when there is no file, `FileError` when it is half written or something else."""

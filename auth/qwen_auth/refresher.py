@@ -33,9 +33,8 @@ from qwen_auth.account import Account
 from qwen_auth.authorization import AuthorizationServer, parse_refresh
 from qwen_auth.device_flow import unreachable
 from qwen_auth.errors import AuthError, NeedsLoginError, UnreachableError
-from qwen_auth.files import Warn, log_warning
+from qwen_auth.files import Stamp, Warn, log_warning
 from qwen_auth.oauth import Clock, OAuthCredentials
-from qwen_auth.qwen_store import Stamp
 from qwen_auth.renewal import bring_up_to_date, replace_token
 from qwen_auth.token import Token
 from qwen_auth.transport import Connect, connect

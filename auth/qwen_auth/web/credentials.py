@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from qwen_auth.credentials import State
+from qwen_auth.files import Stamp
 from qwen_auth.oauth import Clock
-from qwen_auth.qwen_store import Stamp
 from qwen_auth.web.file import Kept, SessionFile
 from qwen_auth.web.session import Session, moment_of
 

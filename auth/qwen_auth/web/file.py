@@ -24,9 +24,8 @@ import orjson
 
 from qwen_auth.account import check_base_url, check_name, check_proxy
 from qwen_auth.errors import AccountError, FileError
-from qwen_auth.files import Warn, log_warning, parse_object, read_private, reason, replace_private
+from qwen_auth.files import Stamp, Warn, log_warning, parse_object, read_private, reason, replace_private, stamp_of
 from qwen_auth.lock import FileLock
-from qwen_auth.qwen_store import Stamp
 from qwen_auth.store import gateway_home
 from qwen_auth.web.session import Session, parse_cookies
 
@@ -84,13 +83,7 @@ class SessionFile:
 
     def stamp(self) -> Stamp | None:
         """What changes when anybody replaces the file; None when there is none."""
-        try:
-            found = self.path.stat()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise FileError(self.path, f"cannot be read ({reason(error)})", "mend its permissions") from error
-        return (found.st_mtime_ns, found.st_ino, found.st_size)
+        return stamp_of(self.path)
 
     def read(self) -> Kept | None:
         """What it says, None when there is no file, `FileError` when it is something else."""
