@@ -1,5 +1,6 @@
 """An output item of a response: it is added, written piece by piece, and done (openai-surface.md section 5)."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from qwen_gateway.openai.responses_events import Events
@@ -7,7 +8,7 @@ from qwen_gateway.openai.responses_events import Events
 Status = Literal["completed", "incomplete"]
 
 
-class Item:
+class Item(ABC):
     """An item: `value` is what is known of it, and what the response shows of it in the end.
 
     Args:
@@ -29,9 +30,9 @@ class Item:
             self.value = self._finish(status)
             self._events.event("response.output_item.done", {"output_index": self._index, "item": self.value})
 
+    @abstractmethod
     def _finish(self, status: Status) -> dict[str, Any]:
         """Tell what is left to tell; the finished item."""
-        raise NotImplementedError
 
 
 class Reasoning(Item):
