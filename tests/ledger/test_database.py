@@ -2,6 +2,8 @@
 
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Engine, inspect, text
 
 from qwen_gateway.ledger import LedgerError, metadata, migrations
 from qwen_gateway.ledger.database import Database
@@ -18,10 +20,40 @@ from qwen_gateway.ledger.migrations import upgrade
 from qwen_gateway.ledger.schema import METADATA
 
 
-def test_the_migrations_make_the_tables_of_the_schema(database: Database) -> None:
-    with database.engine.connect() as connection:
+def shape_of(engine: Engine) -> dict[str, Any]:
+    """Everything that is in a database but its rows."""
+    found = inspect(engine)
+    asked = (
+        found.get_columns, found.get_pk_constraint, found.get_foreign_keys, found.get_unique_constraints,
+        found.get_indexes, found.get_check_constraints,
+    )  # fmt: skip
+    return {
+        table: [sorted(map(repr, answer)) if isinstance(answer := ask(table), list) else repr(answer) for ask in asked]
+        for table in found.get_table_names()
+    }
+
+
+def test_a_new_database_is_what_all_steps_come_to(where: str) -> None:
+    made = Database(where)
+    new = shape_of(made.engine)
+    with made.transaction() as connection:
+        METADATA.drop_all(connection)
+        upgrade.VERSION.drop(connection)
+        upgrade.take_steps(connection)
+        assert upgrade.is_current(connection)
+    with made.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": False})
         assert compare_metadata(context, METADATA) == []
+
+    assert shape_of(made.engine) == new
+    assert len(new) == len(METADATA.tables) + 1
+    made.close()
+
+
+def test_a_new_database_needs_no_alembic(tmp_path: Path) -> None:
+    asked = f"import sys; from qwen_gateway.ledger.database import Database; Database({str(tmp_path / 'a.db')!r})"
+
+    assert subprocess.check_output([sys.executable, "-c", f"{asked}; print('alembic' in sys.modules)"]) == b"False\n"
 
 
 def test_the_newest_step_is_the_last_one() -> None:

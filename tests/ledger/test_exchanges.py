@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.exchange import Attempt
@@ -14,7 +14,7 @@ from qwen_gateway.ledger.database import Database
 from qwen_gateway.ledger.lineage import Lineage
 from qwen_gateway.ledger.record import How, Record
 from qwen_gateway.ledger.redaction import Redactor
-from qwen_gateway.ledger.rows import finish_reason
+from qwen_gateway.ledger.rows import NAME, finish_reason
 from qwen_gateway.ledger.schema import ATTEMPTS, METADATA, REQUESTS, RESPONSES, SESSIONS
 from qwen_gateway.openai.errors import UpstreamError
 from qwen_gateway.openai.notices import Notice
@@ -65,6 +65,39 @@ def test_an_exchange_that_takes_longer_is_there_from_its_beginning(database: Dat
     assert json.loads(running.body)["model"] == "gpt-4o"
     assert (finished.outcome, finished.body) == ("finished", running.body)
     assert number(database, RESPONSES) == 1
+
+
+def test_of_an_exchange_that_is_there_only_the_end_is_written(database: Database) -> None:
+    start = record(begun("hi"))
+    save(database, start)
+    database.write(lambda connection: connection.execute(update(REQUESTS).values(body="as it was", client="someone")))
+    save(database, Record(ended(start.exchange), start.origin, start.how, ended=True))
+
+    (request,) = all_of(database, REQUESTS)
+    assert (request.outcome, request.body, request.client) == ("finished", "as it was", "someone")
+
+
+def test_an_exchange_whose_beginning_was_undone_is_written_whole(database: Database) -> None:
+    start, other = record(begun("hi")), record(begun("hello"))
+    with pytest.raises(ZeroDivisionError):
+        database.write(lambda connection: exchanges.save(connection, [start]) or 1 / 0)
+    save(database, other)
+    save(database, *(Record(ended(each.exchange), each.origin, each.how, ended=True) for each in (start, other)))
+
+    assert sorted(json.loads(row.body)["messages"][0]["content"] for row in all_of(database, REQUESTS)) == [
+        "hello",
+        "hi",
+    ]
+    assert [number(database, table) for table in (SESSIONS, RESPONSES, ATTEMPTS)] == [2, 2, 2]
+
+
+def test_an_exchange_is_as_large_whether_it_is_written_once_or_twice(database: Database) -> None:
+    start = record(begun("hi"))
+    save(database, start, record(ended(begun("hi"))))
+    save(database, Record(ended(start.exchange), start.origin, start.how, ended=True))
+
+    once, twice = all_of(database, REQUESTS)
+    assert once.size == twice.size > 350
 
 
 def test_a_failed_exchange_says_why(database: Database) -> None:
@@ -161,6 +194,14 @@ def test_what_looks_like_a_key_is_in_no_column_of_any_table(database: Database) 
     assert "[redacted]" in all_of(database, REQUESTS)[0].body
 
 
+def test_a_key_at_which_a_name_is_cut_off_is_not_kept(database: Database) -> None:
+    exchange = ended(begun("hi"))
+    exchange.upstream_request_id = f"{'x' * (NAME - 10)} {CANARY}"
+    save(database, record(exchange))
+
+    assert all_of(database, REQUESTS)[0].upstream_request_id == f"{'x' * (NAME - 10)} [redacted"
+
+
 def test_without_bodies_only_figures_and_names_are_kept(database: Database) -> None:
     how = How(bodies=False, events=True, redact=Redactor(["keys"]), lineage=Lineage())
     save(database, record(ended(begun("between us"), b'{"choices":[{"message":{"content":"between us"}}]}'), how=how))
@@ -175,6 +216,17 @@ def test_without_bodies_only_figures_and_names_are_kept(database: Database) -> N
 
 def forget(database: Database, keep: Keep, now: float) -> int:
     return database.write(lambda connection: retention.forget_some(connection, keep, now))
+
+
+def test_a_file_that_is_smaller_than_the_limit_is_not_read_to_know(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Keep] = []
+    monkeypatch.setattr(retention, "size_of", lambda _: asked.append(keep) or 0)  # type: ignore[func-returns-value]
+    for keep in (Keep(0, 0, 1), Keep(0, 0, 1 << 40)):
+        forget(database, keep, 0.0)
+
+    assert asked == ([Keep(0, 0, 1)] if database.path else [Keep(0, 0, 1), Keep(0, 0, 1 << 40)])
 
 
 @pytest.mark.parametrize(

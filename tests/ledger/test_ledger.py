@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import pytest
 
-from qwen_gateway.ledger import Ledger, LedgerError, LedgerSettings, metadata
+from qwen_gateway.ledger import Ledger, LedgerError, LedgerSettings, metadata, writer
 
 
 @dataclass
@@ -215,6 +215,21 @@ async def test_a_database_that_may_only_be_read_is_told(small: Ledger) -> None:
 
 
 # When there is too much
+
+
+async def test_new_calls_wait_sooner_for_a_thread_that_is_merely_slow(
+    small: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BACKLOG", 0)
+
+    waits = asyncio.create_task(small.room())
+    await asyncio.sleep(0.05)
+    assert not waits.done()
+    monkeypatch.setattr(writer, "BACKLOG", 1)
+    await waits
+
+    assert small.counters.blocked == 1
+    small.close()
 
 
 async def test_new_calls_wait_for_room_and_running_ones_do_not(small: Ledger) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qwen_gateway.ledger import redaction
 from qwen_gateway.ledger.assembly import assembled
 from qwen_gateway.ledger.lineage import chains
-from qwen_gateway.ledger.redaction import MASK, PIECE, Redactor
+from qwen_gateway.ledger.redaction import KEYS, MASK, PIECE, Redactor
 
 CHUNKS = [
     {"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"role": "assistant"}}]},
@@ -91,9 +91,29 @@ def test_what_looks_like_a_key_is_taken_out(secret: str) -> None:
     assert Redactor(["keys"])(f'{{"a": "my key is {secret}"}}') == f'{{"a": "my key is {MASK}"}}'
 
 
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_key_on_a_line_of_its_own_is_taken_out_of_json(secret: str) -> None:
+    assert Redactor(["keys"])(json.dumps({"a": f"my key:\n{secret}\r\n"})) == json.dumps({"a": f"my key:\n{MASK}\r\n"})
+
+
 @pytest.mark.parametrize("text", ["", "a task-oriented text", "sk-short", "risk-averse-and-very-long-words", "eyJ.a.b"])
 def test_what_is_no_key_stays(text: str) -> None:
     assert Redactor(["keys"])(text) == text
+
+
+@given(st.from_regex(KEYS, fullmatch=True))
+def test_a_key_shows_by_how_it_begins(key: str) -> None:
+    """By characters that are no secret, so that a key which is cut off is none or shows as well."""
+    redactor = Redactor(["keys"])
+
+    assert redactor.may_find(f"text\n{key[:11]}")
+    assert redactor.may_find(f"text {key}", 5)
+    assert not redactor.may_find(f"{key}{' ' * 11}text", len(key) + 11)
+
+
+def test_what_no_pattern_of_ours_is_may_be_anywhere() -> None:
+    assert Redactor(["keys", "x"]).may_find("text")
+    assert not Redactor([]).may_find(SECRETS[0])
 
 
 def test_an_operator_adds_patterns_and_may_leave_ours_out() -> None:

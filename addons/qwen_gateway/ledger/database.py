@@ -92,7 +92,10 @@ class Database:
                 make_private_directory(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         engine = create_engine(
-            URL.create("sqlite", database=str(path)), pool_size=READERS + 1, connect_args={"timeout": BUSY}
+            URL.create("sqlite", database=str(path)),
+            pool_size=READERS + 1,
+            pool_use_lifo=True,  # whose cache is warm
+            connect_args={"timeout": BUSY},
         )
 
         @event.listens_for(engine, "connect")
@@ -103,6 +106,7 @@ class Database:
                 "journal_mode=WAL",
                 "synchronous=NORMAL",  # survives the end of any process; a power cut may cost the last transactions
                 "foreign_keys=ON",
+                "wal_autocheckpoint=4000",  # pages, so that one that is written often is copied seldom
             ):
                 connection.execute(f"PRAGMA {pragma}")
 

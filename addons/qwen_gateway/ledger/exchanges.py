@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, select
 
-from qwen_gateway.ledger import upsert
-from qwen_gateway.ledger.rows import FINAL, attempt_rows, request_row, response_row
+from qwen_gateway.ledger import rows, upsert
 from qwen_gateway.ledger.schema import ATTEMPTS, REQUESTS, RESPONSES, SESSIONS
 
 if TYPE_CHECKING:
@@ -15,38 +14,50 @@ if TYPE_CHECKING:
 
 def save(connection: Connection, records: "Sequence[Record]") -> None:
     """Write exchanges: what began and ended since the last batch is written once."""
-    newest = {record.exchange.id: record for record in records}
-    for record in newest.values():
+    newest = {record.exchange.id: record for record in records}.values()
+    late = [record for record in newest if record.ended and record.origin.written is not None]
+    fresh = [record for record in newest if not record.ended or record.origin.written is None]
+    if not _finish(connection, late):
+        for record in late:
+            record.origin.written = None
+        fresh += late
+    _place(connection, fresh)
+    begun = [record for record in fresh if not record.ended]
+    made = [rows.begun(record) for record in begun]
+    upsert.put(connection, REQUESTS, [row for row, _ in made])
+    for record, (_, size) in zip(begun, made, strict=True):
+        record.origin.written = size
+    ended = [rows.ended(record) for record in fresh if record.ended]
+    upsert.put(connection, REQUESTS, [request for request, _, _ in ended], change=rows.FINAL)
+    _put_answers(connection, ended)
+
+
+def _finish(connection: Connection, records: "Sequence[Record]") -> bool:
+    """Write how exchanges ended whose beginnings are there; False: some are not, as that batch was undone."""
+    ended = [rows.ended(record) for record in records]
+    if upsert.change(connection, REQUESTS, [request for request, _, _ in ended]) < len(ended):
+        return False
+    _put_answers(connection, ended)
+    return True
+
+
+def _place(connection: Connection, records: "Sequence[Record]") -> None:
+    """Find out which sessions exchanges belong to, and write these."""
+    sessions: dict[str, dict[str, Any]] = {}
+    for record in records:
         if record.origin.place is None:
             record.origin.place = record.how.lineage.place(record.exchange, lambda chain: _find(connection, chain))
-    sessions: dict[str, dict[str, Any]] = {}
-    for record in newest.values():
-        assert record.origin.place is not None
         at = record.exchange.started
         name, caller = record.origin.place.session_id, record.exchange.caller
         row = sessions.setdefault(name, {"id": name, "caller": caller, "created_at": at, "last_at": at})
         row["last_at"] = at
     in_order = sorted(sessions.values(), key=lambda row: row["id"])  # one order: no deadlocks between gateways
     upsert.put(connection, SESSIONS, in_order, change=("last_at",))
-    begun = [request_row(record) for record in newest.values() if not record.ended]
-    upsert.put(connection, REQUESTS, begun)
-    ended = [record for record in newest.values() if record.ended]
-    requests, responses, attempts = [], [], []
-    for record in ended:
-        request, response, tried = request_row(record), response_row(record), attempt_rows(record)
-        if record.how.bodies:
-            request["size"] = sum(len(value) for row in (request, response, *tried) for value in texts(row))
-        requests.append(request)
-        responses.append(response)
-        attempts += tried
-    upsert.put(connection, REQUESTS, requests, change=FINAL)
-    upsert.put(connection, RESPONSES, responses)
-    upsert.put(connection, ATTEMPTS, attempts)
 
 
-def texts(row: dict[str, Any]) -> list[str]:
-    """The values of a row that are text."""
-    return [value for value in row.values() if isinstance(value, str)]
+def _put_answers(connection: Connection, ended: Sequence[tuple[rows.Row, rows.Row, list[rows.Row]]]) -> None:
+    upsert.put(connection, RESPONSES, [response for _, response, _ in ended])
+    upsert.put(connection, ATTEMPTS, [attempt for _, _, attempts in ended for attempt in attempts])
 
 
 def remove_session(connection: Connection, session_id: str) -> bool:

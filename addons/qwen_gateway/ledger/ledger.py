@@ -95,14 +95,14 @@ class Ledger:
 
         Where the database fails nobody waits: calls matter more than their records.
         """
-        if not self._writer.is_full or self._writer.full != "block":
+        if not self._writer.is_behind or self._writer.full != "block":
             return
         self.counters.blocked += 1
         while self._crowded():  # noqa: ASYNC110 - what is waited for happens in another thread
             await asyncio.sleep(0.02)
 
     def _crowded(self) -> bool:
-        return self._writer.is_full and self._writer.trouble is None
+        return self._writer.is_behind and self._writer.trouble is None
 
     async def read[Result](self, work: "Callable[[Connection], Result]") -> Result:
         """The work's result, from a thread for readers.

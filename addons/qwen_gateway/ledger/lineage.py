@@ -72,7 +72,7 @@ def chains(messages: Any, caller: str) -> tuple[str | None, str | None]:
     """What stands for the whole of these messages, and for those before the last answer; None where there is none."""
     if not isinstance(messages, list) or not messages:
         return None, None
-    last = max((place for place, message in enumerate(messages) if is_answer(message)), default=0)
+    last = next((place for place in range(len(messages) - 1, 0, -1) if is_answer(messages[place])), 0)
     digest = blake2b(caller.encode(), digest_size=16)
     before = None
     for place, message in enumerate(messages):

@@ -22,12 +22,14 @@ class Origin:
         client: its address.
         headers: those that are known to hold no secret.
         place: in its session; found by the writer.
+        written: characters of its row, once that is there; None until then.
     """
 
     gateway: str
     client: str
     headers: list[list[str]]
     place: Place | None = None
+    written: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
 """An exchange as rows of tables. Pure; whatever came from outside passes the redactor."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qwen_gateway.codec import json
+from qwen_gateway.codec.deltas import Usage
 from qwen_gateway.exchange import Attempt
 from qwen_gateway.ledger.assembly import assembled
-from qwen_gateway.ledger.redaction import Redactor
-from qwen_gateway.openai.usage import usage_object
+from qwen_gateway.ledger.redaction import PIECE
+from qwen_gateway.upstreams.chat_chunks import count
 
 if TYPE_CHECKING:
     from qwen_gateway.ledger.record import Record
@@ -19,16 +20,69 @@ FINAL = (
 )  # fmt: skip
 """What of a request is known only at its end."""
 
+RUNNING = dict.fromkeys(FINAL) | {
+    "model": "", "account": "", "account_why": "", "outcome": "running", "attempts": 0, "notices": "[]",
+}  # fmt: skip
+"""What it is until then."""
+
 NAME = 300
 """Characters of a name or an id that are kept."""
 
+NO_USAGE = Usage(0, 0, 0)
 
-def request_row(record: "Record") -> dict[str, Any]:
-    """A row of `requests`: at the beginning of an exchange without what only its end tells."""
-    exchange, origin, redact = record.exchange, record.origin, record.how.redact
+Row = dict[str, Any]
+Redact = Callable[[str], str]
+
+
+def begun(record: "Record") -> tuple[Row, int]:
+    """The row of an exchange that has just begun, of `requests`, and how many of its characters will stay."""
+    (row,), size = redacted(record, lambda redact: [request_row(record, redact)])
+    return row | RUNNING | {"size": len(record.exchange.request_body) if record.how.bodies else 0}, size
+
+
+def ended(record: "Record") -> tuple[Row, Row, list[Row]]:
+    """The rows of an exchange that has ended: of `requests`, `responses` and `attempts`.
+
+    Where the first is there already, it has only what is new.
+    """
+    written = record.origin.written
+
+    def make(redact: Redact) -> list[Row]:
+        request = {} if written is not None else request_row(record, redact)
+        request |= end(record, redact)
+        return [request, response_row(record, redact), *attempt_rows(record, redact)]
+
+    (request, response, *attempts), size = redacted(record, make)
+    request["id"] = record.exchange.id
+    request["size"] = size + (written or 0) if record.how.bodies else 0
+    return request, response, attempts
+
+
+def redacted(record: "Record", make: Callable[[Redact], list[Row]]) -> tuple[list[Row], int]:
+    """Rows without what is not to be kept, and how many characters they have.
+
+    Those of a small exchange are searched together, and made once more where something may be in them.
+    """
+    if record.weight < PIECE:
+        rows = make(str)
+        whole = "".join(texts(rows))
+        if not record.how.redact.may_find(whole):
+            return rows, len(whole)
+    rows = make(record.how.redact)
+    return rows, sum(map(len, texts(rows)))
+
+
+def texts(rows: Iterable[Row]) -> list[str]:
+    """The values that are text."""
+    return [value for row in rows for value in row.values() if type(value) is str]
+
+
+def request_row(record: "Record", redact: Redact) -> Row:
+    """A row of `requests` without what its end tells."""
+    exchange, origin = record.exchange, record.origin
     assert origin.place is not None
     headers = {name.lower(): redact(value) for name, value in origin.headers}
-    row = dict.fromkeys(FINAL) | {
+    return {
         "id": exchange.id,
         "session_id": origin.place.session_id,
         "parent_id": origin.place.parent_id,
@@ -41,23 +95,16 @@ def request_row(record: "Record") -> dict[str, Any]:
         "user_agent": headers.get("user-agent", "")[:NAME],
         "caller": exchange.caller,
         "model_asked": redact(exchange.call.model)[:NAME],
-        "model": "",
-        "account": "",
-        "account_why": "",
-        "outcome": "running",
-        "attempts": 0,
-        "notices": "[]",
         "headers": json.dumps(headers).decode() if record.how.bodies else "{}",
         "body": readable(exchange.request_body, redact) if record.how.bodies else None,
-        "size": len(exchange.request_body) if record.how.bodies else 0,
     }
-    return row | _end(record) if record.ended else row
 
 
-def _end(record: "Record") -> dict[str, Any]:
-    exchange, redact = record.exchange, record.how.redact
+def end(record: "Record", redact: Redact) -> Row:
+    """What of a row of `requests` only its end tells, but its size."""
+    exchange = record.exchange
     error = exchange.error
-    row: dict[str, Any] = {
+    row: Row = dict.fromkeys(FINAL) | {
         "ended_at": exchange.ended,
         "model": redact(exchange.model)[:NAME],
         "account": exchange.account or "",
@@ -83,23 +130,23 @@ def _end(record: "Record") -> dict[str, Any]:
     return row
 
 
-def response_row(record: "Record") -> dict[str, Any]:
+def response_row(record: "Record", redact: Redact) -> Row:
     """A row of `responses`: what the client got, and what the upstream sent for it."""
-    exchange, redact, sent = record.exchange, record.how.redact, record.exchange.sent
+    exchange, sent = record.exchange, record.exchange.sent
     assert record.origin.place is not None
     ended = exchange.ended or exchange.started
-    usage = usage_object(exchange.usage) if exchange.usage else None
-    row: dict[str, Any] = {
+    usage = exchange.usage or NO_USAGE
+    row: Row = {
         "id": f"res_{exchange.id.removeprefix('req_')}",
         "request_id": exchange.id,
         "session_id": record.origin.place.session_id,
         "created_at": ended,
         "status": sent.status,
-        "prompt_tokens": usage["prompt_tokens"] if usage else 0,
-        "completion_tokens": usage["completion_tokens"] if usage else 0,
-        "total_tokens": usage["total_tokens"] if usage else 0,
-        "cached_tokens": usage["prompt_tokens_details"]["cached_tokens"] if usage else 0,
-        "reasoning_tokens": usage["completion_tokens_details"]["reasoning_tokens"] if usage else 0,
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.total,
+        "cached_tokens": count(usage.prompt_details.get("cached_tokens")),
+        "reasoning_tokens": count(usage.completion_details.get("reasoning_tokens")),
         "queued_ms": milliseconds(exchange.started, exchange.attempts[0].started if exchange.attempts else None),
         "first_byte_ms": milliseconds(exchange.started, exchange.first_byte),
         "duration_ms": milliseconds(exchange.started, ended),
@@ -119,9 +166,9 @@ def response_row(record: "Record") -> dict[str, Any]:
     return row
 
 
-def attempt_rows(record: "Record") -> list[dict[str, Any]]:
+def attempt_rows(record: "Record", redact: Redact) -> list[Row]:
     """Rows of `attempts`."""
-    redact, bodies, main = record.how.redact, record.how.bodies, answering(record)
+    bodies, main = record.how.bodies, answering(record)
     return [
         {
             "request_id": record.exchange.id,
@@ -150,7 +197,7 @@ def answering(record: "Record") -> Attempt | None:
     return next((attempt for attempt in attempts if attempt.shown), attempts[-1] if attempts else None)
 
 
-def readable(data: bytes, redact: Redactor) -> str:
+def readable(data: bytes, redact: Redact) -> str:
     """Bytes as text, without what is not to be kept."""
     return redact(data.decode("utf-8", "replace"))
 

@@ -31,9 +31,20 @@ class Words(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None or (value.isascii() and "\0" not in value):
-            return value
-        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        return value and storable((value,))[0]
+
+
+def storable[Values: tuple[Any, ...]](values: Values) -> Values:
+    """Values, of which texts are as `Words` has them; mostly they were so before."""
+    for value in values:
+        if type(value) is str and ("\0" in value or not value.isascii()):
+            return tuple(clean(each) if isinstance(each, str) else each for each in values)  # type: ignore[return-value]
+    return values
+
+
+def clean(text: str) -> str:
+    """Text that both databases take."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 METADATA = MetaData(

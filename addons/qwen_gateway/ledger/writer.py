@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 BATCH = 500
 """Entries in one transaction; so many do not wait for the interval."""
 
+BACKLOG = 2_000
+"""Entries before a thread that is merely slow; the rest of the queue is for when the database fails."""
+
 LONGEST_PAUSE = 30.0
 """Seconds between two tries at most, while the database fails. The first pause is a second."""
 
@@ -84,6 +87,11 @@ class Writer:
     def is_full(self) -> bool:
         """Whether what comes now does not fit."""
         return len(self._queue) >= self.most or self.weight >= self.heaviest
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether whoever brings more had better wait."""
+        return self.is_full or len(self._queue) >= BACKLOG
 
     def put(self, entry: Entry) -> bool:
         """Have it written soon. False: it was dropped, and counted."""
