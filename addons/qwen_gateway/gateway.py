@@ -10,8 +10,8 @@ from mitmproxy.utils import asyncio_utils
 
 from qwen_gateway import flows, local, options
 from qwen_gateway.callers import cors_headers, origin_allowed
-from qwen_gateway.engine.attempts import Encoder
 from qwen_gateway.engine.delivery import Headers, Writer
+from qwen_gateway.engine.encoder import Encoder
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook, QwenStartHook

@@ -8,8 +8,8 @@ from qwen_gateway import router
 from qwen_gateway.encoders.chat import ChatEncoder
 from qwen_gateway.encoders.completions import CompletionEncoder
 from qwen_gateway.encoders.embeddings import EmbeddingsEncoder
-from qwen_gateway.engine.attempts import Encoder
 from qwen_gateway.engine.delivery import Writer
+from qwen_gateway.engine.encoder import Encoder
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.chat_choice import Dress

@@ -9,8 +9,8 @@ from typing import Any
 from qwen_auth.account import Account
 from qwen_auth.credentials import KeyCredentials
 from qwen_auth.pool import Strategy
-from qwen_gateway.engine.attempts import Ask
 from qwen_gateway.engine.delivery import Headers
+from qwen_gateway.engine.encoder import Ask
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.transport import TransportFault

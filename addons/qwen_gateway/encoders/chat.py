@@ -9,7 +9,7 @@ from qwen_auth.plans import find_plan
 from qwen_auth.web.credentials import WebCredentials
 from qwen_gateway.encoders.talk import Talk
 from qwen_gateway.encoders.window import Window, fit
-from qwen_gateway.engine.attempts import Ask
+from qwen_gateway.engine.encoder import Ask
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.openai.chat_request import ChatCall

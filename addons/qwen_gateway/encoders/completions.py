@@ -8,7 +8,7 @@ from qwen_auth.plans import find_plan
 from qwen_gateway import token_ids
 from qwen_gateway.encoders.chat import ChatEncoder
 from qwen_gateway.encoders.window import fit
-from qwen_gateway.engine.attempts import Ask
+from qwen_gateway.engine.encoder import Ask
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.openai.chat_request import ChatCall
 from qwen_gateway.openai.completion_request import CompletionCall

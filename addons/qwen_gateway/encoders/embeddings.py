@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from qwen_auth.account import Account
 from qwen_auth.plans import find_plan
 from qwen_gateway import token_ids
-from qwen_gateway.engine.attempts import Ask
+from qwen_gateway.engine.encoder import Ask
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.openai.embeddings_request import EmbeddingsCall

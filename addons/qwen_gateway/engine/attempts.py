@@ -8,19 +8,19 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
 
 from qwen_auth.account import Account
 from qwen_auth.pool import Choice, NoAccount, Pool
 from qwen_auth.spent import Spent
-from qwen_gateway.codec.deltas import Fault, Finish, Unmet, Usage
+from qwen_gateway.codec.deltas import Fault, Finish, Unmet
 from qwen_gateway.engine.breaker import Breaker
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.consequences import error_of, error_of_states, rest_of
 from qwen_gateway.engine.delivery import Delivery
+from qwen_gateway.engine.encoder import Ask, Encoder
 from qwen_gateway.engine.errands import Afterwards
 from qwen_gateway.engine.judging import Judge, Renewal, token_of
 from qwen_gateway.engine.limits import Limits
@@ -43,55 +43,6 @@ class Broken(Exception):
         super().__init__(fault.message)
         self.verdict = verdict
         self.fault = fault
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One of the upstream calls that an answer takes.
-
-    Attributes:
-        number: which of them: a choice, or a batch of inputs.
-        added: messages behind the client's own, when an answer was not what it had to be and is asked for again.
-        spent: what that answer cost.
-    """
-
-    number: int = 0
-    added: tuple[dict[str, Any], ...] = ()
-    spent: Usage | None = None
-
-
-class Encoder(Protocol):
-    """Puts an exchange's call into the words of one account's upstream."""
-
-    @property
-    def asks(self) -> int:
-        """How many upstream calls the answer takes."""
-
-    async def prepare(self, wanted: str | None) -> None:
-        """Find out what the accounts have for the call, before it is served.
-
-        Args:
-            wanted: the account that the client asked for by name.
-
-        Raises:
-            OpenAIError: none of them can serve it.
-        """
-
-    async def begin(self, exchange: Exchange) -> None:
-        """Take what the exchange shall have to itself, before an account is picked: the chat of its conversation."""
-
-    def settle(self) -> None:
-        """Give it back: the exchange has ended, in whatever way."""
-
-    def model_of(self, account: Account) -> str | None:
-        """The account's name for the model that was asked for; None when it has none."""
-
-    def encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
-        """The call for this account.
-
-        Raises:
-            BadRequest: something in it cannot be sent and must not be dropped.
-        """
 
 
 PAUSED = "calls to chat.qwen.ai pause after several challenges"

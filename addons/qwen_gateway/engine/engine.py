@@ -10,13 +10,14 @@ from qwen_auth.account import Account
 from qwen_auth.pool import Pool, Strategy
 from qwen_auth.spent import Spent
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
-from qwen_gateway.engine.attempts import Attempts, Broken, Encoder, egress_of
+from qwen_gateway.engine.attempts import Attempts, Broken, egress_of
 from qwen_gateway.engine.breaker import Breaker
 from qwen_gateway.engine.budget import RetryBudget
 from qwen_gateway.engine.cache import Cache, Copied, Kept
 from qwen_gateway.engine.catalogue import Catalogue
 from qwen_gateway.engine.consequences import error_of
 from qwen_gateway.engine.delivery import Client, Delivery, Headers, Writer
+from qwen_gateway.engine.encoder import Encoder
 from qwen_gateway.engine.errands import Afterwards
 from qwen_gateway.engine.gate import Gate, admit
 from qwen_gateway.engine.httpx_transport import HttpxTransport

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from qwen_auth.account import Account
 from qwen_gateway.codec.deltas import Usage
-from qwen_gateway.engine.attempts import Ask, Encoder
+from qwen_gateway.engine.encoder import Ask, Encoder
 from qwen_gateway.exchange import Exchange
 from qwen_gateway.tokens.estimator import Estimator
 from qwen_gateway.upstreams.key import Encoded
