@@ -7,6 +7,7 @@ The files are `request_counts.json`, shared with other gateways and seed A (upst
 import asyncio
 import logging
 import time
+from collections import defaultdict
 
 from mitmproxy import http
 from mitmproxy.utils import asyncio_utils
@@ -62,22 +63,19 @@ class Bookkeeping:
         """An exchange ended: every attempt that an upstream answered counts, its tokens once."""
         if self._counts is None:
             return
+        tallies: defaultdict[str, Tally] = defaultdict(Tally)
         for attempt in exchange.attempts:
             if attempt.status is not None:
-                self._counts.count(attempt.account, Tally(requests=1))
+                tallies[attempt.account].requests += 1
                 if attempt.status != REFUSED:
                     self._engine.spent.add(attempt.account, attempt.started)
                 self._dirty = True
         if exchange.usage and exchange.account:
-            used = exchange.usage
-            self._counts.count(
-                exchange.account,
-                Tally(
-                    input_tokens=used.prompt,
-                    output_tokens=used.completion,
-                    cache_read_tokens=count(used.prompt_details.get("cached_tokens")),
-                ),
-            )
+            used, tally = exchange.usage, tallies[exchange.account]
+            tally.input_tokens, tally.output_tokens = used.prompt, used.completion
+            tally.cache_read_tokens = count(used.prompt_details.get("cached_tokens"))
+        for account, tally in tallies.items():
+            self._counts.count(account, tally)
 
     def done(self) -> None:
         """The last write is not left to a thread: nobody would wait for it."""

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from qwen_gateway.openai.errors import BadKey, Forbidden
@@ -71,8 +72,9 @@ def key_of(value: str) -> str:
     return rest.strip() if scheme.lower() == "bearer" else value.strip()
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine."""
+    """Whether a host name or address means this machine; callers name the same few in every call."""
     host = host.strip("[]").rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -128,6 +130,7 @@ def check_no_page(origin: str) -> None:
         raise Forbidden("This is for the operator: no web page can reach it.", code="admin_only")
 
 
+@lru_cache(maxsize=64)
 def host_of(authority: str) -> str:
     """The host in a Host header or an authority; empty when it has none."""
     try:

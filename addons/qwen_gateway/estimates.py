@@ -47,5 +47,5 @@ class Estimates:
 
 def was_asked_once(exchange: Exchange) -> bool:
     """Whether the upstream's count is of this very prompt: asked once, and with nothing left out."""
-    answers = sum(attempt.fault is None or attempt.verdict == "unmet" for attempt in exchange.attempts)
-    return answers == 1 and not any(notice.param == "truncation" for notice in exchange.notices)
+    answers = [attempt for attempt in exchange.attempts if attempt.fault is None or attempt.verdict == "unmet"]
+    return len(answers) == 1 and "truncation" not in [notice.param for notice in exchange.notices]

@@ -1,6 +1,7 @@
 """An exchange: one client call from start to end, as the observers see it. Plain values, no I/O."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -36,7 +37,7 @@ class Attempt:
     started: float = field(default_factory=time.time)
     ended: float | None = None
     status: int | None = None
-    answer_headers: dict[str, str] = field(default_factory=dict)
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
     answer: bytes = b""
     shown: bool = False
     fault: Fault | None = None
@@ -108,7 +109,9 @@ class Exchange:
 
     def note(self, notices: list[Notice]) -> None:
         """Add notices that are not there yet: every attempt encodes anew."""
-        self.notices.extend(notice for notice in notices if notice not in self.notices)
+        for notice in notices:
+            if notice not in self.notices:
+                self.notices.append(notice)
 
     def end(self, outcome: Outcome, error: OpenAIError | None = None) -> bool:
         """End the exchange; False when it had ended before, for an exchange ends once."""
@@ -124,14 +127,14 @@ class Exchange:
         lines = [f"{self.call.model} → {self.model} on {self.account or 'no account'}: {self.outcome}"]
         if self.why:
             lines.append(f"account: {self.account} ({self.why})")
-        lines.extend(
+        lines += [
             f"attempt {attempt.number} on {attempt.account}: {attempt.verdict} — {attempt.fault.message[:200]}"
             for attempt in self.attempts
             if attempt.fault
-        )
+        ]
         if self.usage:
             lines.append(f"tokens: {self.usage.prompt} in, {self.usage.completion} out")
-        lines.extend(str(notice) for notice in self.notices)
+        lines += [str(notice) for notice in self.notices]
         if self.error:
             lines.append(f"error: {self.error.message}")
         return "\n• ".join(lines)  # mitmweb shows a comment as one paragraph

@@ -1,13 +1,12 @@
 """What is measured, under which names, and how many series that may become whatever clients send.
 
-The names of the seed come first; the others begin with `qwen_`. Each series is looked up once and then kept: a call
-costs a few additions. Knows exchanges, and no mitmproxy.
+The names of the seed come first; the others begin with `qwen_`. A call costs a few additions. Knows exchanges, and no
+mitmproxy.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -15,12 +14,10 @@ from prometheus_client.registry import Collector
 from qwen_auth.pool import State
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.ledger import Ledger
+from qwen_gateway.series import Spreads, Sums
 from qwen_gateway.upstreams.chat_chunks import count
 from qwen_gateway.upstreams.parameters import RULES
 from qwen_gateway.version import __version__
-
-# Otherwise each of them brings a second series that nobody asks for.
-disable_created_metrics()  # type: ignore[no-untyped-call]
 
 OTHER = "other"
 """What has no label of its own."""
@@ -54,24 +51,6 @@ class Names:
         self._left -= 1
         self._known.add(name)
         return name
-
-
-class _Metric[Child](Protocol):
-    def labels(self, *labelvalues: str) -> Child: ...
-
-
-class Series[Child]:
-    """The children of one metric, each looked up once."""
-
-    def __init__(self, metric: _Metric[Child]) -> None:
-        self._labels = metric.labels
-        self._children: dict[tuple[str, ...], Child] = {}
-
-    def __call__(self, *labels: str) -> Child:
-        child = self._children.get(labels)
-        if child is None:
-            child = self._children[labels] = self._labels(*labels)
-        return child
 
 
 class LedgerFigures(Collector):
@@ -108,11 +87,13 @@ class Instruments:
         self._parameters = Names(PARAMETERS, RULES)
         self._statuses = Names(STATUSES)
 
-        def counter(name: str, text: str, *labels: str) -> Series[Counter]:
-            return Series(Counter(name, text, labels, registry=registry))
+        def counter(name: str, text: str, *labels: str) -> Sums:
+            registry.register(made := Sums(name, text, labels))
+            return made
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Series[Histogram]:
-            return Series(Histogram(name, text, labels, buckets=buckets, registry=registry))
+        def histogram(name: str, text: str, bounds: tuple[float, ...], *labels: str) -> Spreads:
+            registry.register(made := Spreads(name, text, bounds, labels))
+            return made
 
         route = ("method", "route", "status_code")
         self._requests = counter("http_requests_total", "Requests to the gateway.", *route)
@@ -151,29 +132,31 @@ class Instruments:
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request to the gateway has its answer."""
         labels = (method if method in METHODS else OTHER, route, self._statuses(str(status)))
-        self._requests(*labels).inc()
-        self._durations(*labels).observe(max(0.0, seconds))
+        self._requests.add(labels)
+        self._durations.add(labels, max(0.0, seconds))
 
     def ended(self, exchange: Exchange) -> None:
         """An exchange ended: all that is known of it, at once."""
         model, account = self._model(exchange.model, exchange), exchange.account or ""
-        self._calls(exchange.surface, model, account, exchange.outcome).inc()
+        self._calls.add((exchange.surface, model, account, exchange.outcome))
         if exchange.outcome == "finished" and exchange.ended:
-            self._call_seconds(model).observe(exchange.ended - exchange.started)
+            self._call_seconds.add((model,), exchange.ended - exchange.started)
         if exchange.first_byte and exchange.call.stream:
-            self._first(model).observe(exchange.first_byte - exchange.started)
+            self._first.add((model,), exchange.first_byte - exchange.started)
         for attempt in exchange.attempts:
-            self._attempts(attempt.account, self._model(attempt.model, exchange), verdict_of(attempt, exchange)).inc()
+            tried = model if attempt.model == exchange.model else self._model(attempt.model, exchange)
+            self._attempts.add((attempt.account, tried, verdict_of(attempt, exchange)))
         if usage := exchange.usage:
-            self._input(model, account).inc(usage.prompt)
-            self._output(model, account).inc(usage.completion)
+            whose = (model, account)
+            self._input.add(whose, usage.prompt)
+            self._output.add(whose, usage.completion)
             if cached := count(usage.prompt_details.get("cached_tokens")):
-                self._cached(model, account).inc(cached)
+                self._cached.add(whose, cached)
             if reasoning := count(usage.completion_details.get("reasoning_tokens")):
-                self._reasoning(model, account).inc(reasoning)
+                self._reasoning.add(whose, reasoning)
         for notice in exchange.notices:
             parameter = notice.param.partition(".")[0].partition("[")[0]
-            self._notices(notice.action, self._parameters(parameter)).inc()
+            self._notices.add((notice.action, self._parameters(parameter)))
 
     def look(self, states: Iterable[State], sessions: int, running: int) -> None:
         """What is not counted but looked at, when somebody asks."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from qwen_auth.errors import redact
@@ -135,7 +136,12 @@ def as_json(value: dict[str, Any]) -> bytes:
 
 def stamp(moment: float) -> str:
     """`2026-11-21T12:00:01.250Z`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment)) + f".{int(moment * 1000) % 1000:03d}Z"
+    return f"{_second(int(moment))}.{int(moment * 1000) % 1000:03d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
 
 
 def spent(start: float, end: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Surface = Literal[
@@ -136,6 +137,7 @@ ADMIN: frozenset[Surface] = frozenset({"accounts", "account", "signin", "metrics
 """Surfaces for the operator alone."""
 
 
+@lru_cache(maxsize=64)
 def route(path: str, method: str = "") -> Route:
     """The route of a path; the query does not matter, nor does a slash at the end.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -23,8 +23,8 @@ class Account:
     """One account of the operator.
 
     `models` limits it to these upstream models; None means all. `source` says in words where it came
-    from ("environment variable DASHSCOPE_API_KEY", a path). `credentials` may change while the
-    process runs, the rest does not.
+    from ("environment variable DASHSCOPE_API_KEY", a path). `flavour` is the name of the quirks to
+    expect, as in `qwen_auth.plans`. `credentials` may change while the process runs, the rest does not.
     """
 
     name: str
@@ -35,10 +35,11 @@ class Account:
     proxy: str | None = None
     models: tuple[str, ...] | None = None
     source: str = ""
+    flavour: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        find_plan(self.plan)
+        object.__setattr__(self, "flavour", find_plan(self.plan).flavour)  # asked for many times in every call
         check_base_url(self.base_url)
         if self.proxy is not None:
             check_proxy(self.proxy)
@@ -47,11 +48,6 @@ class Account:
     def endpoint(self) -> str:
         """Where calls go now: what the credentials name (upstream.md 2.7), else the base URL."""
         return self.credentials.endpoint or self.base_url
-
-    @property
-    def flavour(self) -> str:
-        """The name of the quirks to expect, as in `qwen_auth.plans`."""
-        return find_plan(self.plan).flavour
 
     def secrets(self) -> tuple[str, ...]:
         """Every raw string of this account that must not be seen: credentials and proxy password."""

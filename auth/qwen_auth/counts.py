@@ -7,9 +7,11 @@ several gateways on one machine count exactly. Fields that we do not know surviv
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,15 @@ from qwen_auth.lock import FileLock
 
 def utc_date() -> str:
     """Today, as the file writes it."""
-    return datetime.now(UTC).date().isoformat()
+    return _date_of(int(time.time()) // _DAY)
+
+
+@lru_cache(maxsize=4)
+def _date_of(day: int) -> str:
+    return datetime.fromtimestamp(day * _DAY, UTC).date().isoformat()
+
+
+_DAY = 86_400  # seconds
 
 
 @dataclass(slots=True)
@@ -39,8 +49,11 @@ class Tally:
     cache_types: set[str] = field(default_factory=set)
 
     def add(self, other: Tally) -> None:
-        for _, name in _TOKENS:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.requests += other.requests
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.cache_read_tokens += other.cache_read_tokens
+        self.cache_write_tokens += other.cache_write_tokens
         self.web_search_requests += other.web_search_requests
         self.web_search_results += other.web_search_results
         self.cache_types |= other.cache_types
@@ -73,7 +86,7 @@ class RequestCounts:
     def count(self, account: str, tally: Tally) -> None:
         """Remember what an account did just now."""
         with self._guard:
-            self._pending.setdefault((self._today(), account), Tally()).add(tally)
+            self._add(self._today(), account, tally)
 
     def flush(self) -> None:
         """Add what was counted to the file. What could not be written is kept for the next time."""
@@ -89,9 +102,15 @@ class RequestCounts:
                 replace_private(self.path, orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
         except BaseException:
             with self._guard:
-                for key, tally in pending.items():
-                    self._pending.setdefault(key, Tally()).add(tally)
+                for (date, account), tally in pending.items():
+                    self._add(date, account, tally)
             raise
+
+    def _add(self, date: str, account: str, tally: Tally) -> None:
+        known = self._pending.get((date, account))
+        if known is None:
+            known = self._pending[date, account] = Tally()
+        known.add(tally)
 
     def today(self) -> dict[str, Tally]:
         """What each account did since midnight UTC, as the file knows it."""

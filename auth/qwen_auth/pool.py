@@ -101,16 +101,15 @@ class Pool:
         ]
         if not free:
             raise self._nothing(candidates, models, tried, wanted)
-        choice = self._choose(free, stickiness, wanted, home)
-        states = self._known(choice.account.name, models[choice.account.name] or ALL)
+        account, why = self._choose(free, stickiness, wanted, home)
+        states = self._known(account.name, models[account.name] or ALL)
         unwell = [state for state in states if state.status != "healthy"]
         for state in unwell:
             state.probing_since = now
-        self._uses[choice.account.name] += 1
+        self._uses[account.name] += 1
         if unwell:
-            return Choice(choice.account, f"{choice.why}; probing whether it is well again", healthy=False)
-        failing = any(state.failures for state in states)
-        return Choice(choice.account, choice.why, healthy=not failing)
+            return Choice(account, f"{why}; probing whether it is well again", healthy=False)
+        return Choice(account, why, healthy=not [state for state in states if state.failures])
 
     def recovery(self, model: str | ModelOf, *, wanted: str | None = None) -> float | None:
         """When the first account recovers that could serve this model; None when one can now, or none ever will."""
@@ -238,10 +237,14 @@ class Pool:
     def _candidates(self, wanted: str | None) -> list[Account]:
         if wanted is not None:
             return [account for name, account in self._accounts.items() if name == wanted]
-        accounts = [account for name, account in self._accounts.items() if name not in self._disabled]
+        accounts = list(self._accounts.values())
+        if self._disabled:
+            accounts = [account for account in accounts if account.name not in self._disabled]
         return accounts[:1] if self.strategy == "single" else accounts
 
     def _known(self, account: str, model: str) -> list[State]:
+        if not self._states:  # the usual case
+            return []
         keys = dict.fromkeys(((account, ALL), (account, model)))
         return [state for key in keys if (state := self._states.get(key))]
 
@@ -250,44 +253,47 @@ class Pool:
             return True
         if account.models is not None and model and model not in account.models:
             return True
-        return any(state.resting(now) for state in self._known(account.name, model))
+        return bool(self._states) and any(state.resting(now) for state in self._known(account.name, model))
 
     def _others(self, account: str) -> bool:
         return any(other.name != account for other in self._candidates(None))
 
-    def _choose(self, free: list[Account], stickiness: str | None, wanted: str | None, home: str | None) -> Choice:
+    def _choose(
+        self, free: list[Account], stickiness: str | None, wanted: str | None, home: str | None
+    ) -> tuple[Account, str]:
+        """One of these, and why."""
         if wanted is not None:
-            return Choice(free[0], "the client asked for it", healthy=True)
+            return free[0], "the client asked for it"
         for account in free:
             if account.name == home:
-                return Choice(account, "its conversation lives there", healthy=True)
+                return account, "its conversation lives there"
         if stickiness is None or self.strategy in ("single", "fill-first"):
             return self._next(free)
         home = self._homes.pop(stickiness, None)
         for account in free:
             if account.name == home:
                 self._homes[stickiness] = home
-                return Choice(account, "its conversation lives there", healthy=True)
-        choice = self._next(free)
-        self._homes[stickiness] = choice.account.name
+                return account, "its conversation lives there"
+        account, why = self._next(free)
+        self._homes[stickiness] = account.name
         if len(self._homes) > HOMES:
             del self._homes[next(iter(self._homes))]
-        return Choice(choice.account, f"a new conversation here: {choice.why}", healthy=True)
+        return account, f"a new conversation here: {why}"
 
-    def _next(self, free: list[Account]) -> Choice:
+    def _next(self, free: list[Account]) -> tuple[Account, str]:
         """By the strategy alone."""
         if len(free) == 1:
             why = "the only account" if len(self._accounts) == 1 else "the only usable account"
-            return Choice(free[0], why, healthy=True)
+            return free[0], why
         if self.strategy == "round-robin":
             # The one behind the last that had its turn, in the operator's order, whoever is away.
             names = list(self._accounts)
             account = min(free, key=lambda candidate: (names.index(candidate.name) - self._turn) % len(names))
             self._turn = names.index(account.name) + 1
-            return Choice(account, "its turn (round robin)", healthy=True)
+            return account, "its turn (round robin)"
         if self.strategy in ("least-used", "sticky"):
-            return Choice(min(free, key=lambda candidate: self._uses[candidate.name]), "least used", healthy=True)
-        return Choice(free[0], "first in order", healthy=True)
+            return min(free, key=lambda candidate: self._uses[candidate.name]), "least used"
+        return free[0], "first in order"
 
     def _nothing(
         self, candidates: list[Account], models: dict[str, str | None], tried: Collection[str], wanted: str | None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_gateway.codec.json import DEPTH_LIMIT, BadJSON, dumps, loads, too_deep
+from qwen_gateway.codec.json import DEPTH_LIMIT, BadJSON, dumps, loads, may_be_deep, too_deep
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -59,6 +59,11 @@ def test_depth_is_measured_without_recursion() -> None:
     assert not too_deep(nested(DEPTH_LIMIT))
     assert too_deep(nested(DEPTH_LIMIT + 2))
     assert too_deep(nested(50_000))
+
+
+@given(VALUES)
+def test_what_is_deep_is_seen_in_its_text(value: object) -> None:
+    assert may_be_deep(dumps(value), limit=1) or not too_deep(value, limit=1)
 
 
 def test_wide_is_not_deep() -> None:

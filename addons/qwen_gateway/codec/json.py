@@ -12,23 +12,22 @@ import msgspec
 DEPTH_LIMIT = 128
 """Levels of nesting accepted from a client. Tool schemas of real agents stay below 30."""
 
-_encode = msgspec.json.Encoder().encode
-_canonical = msgspec.json.Encoder(order="sorted").encode
+CONTAINERS = (dict, list)
+
+NUMBERS = (int, float)
+"""Types of numbers; `type(value) in NUMBERS` leaves out the truth values, and is the quickest way to ask."""
+
+dumps = msgspec.json.Encoder().encode
+"""Compact UTF-8 JSON of plain values."""
+
+canonical = msgspec.json.Encoder(order="sorted").encode
+"""JSON in which equal values have equal bytes: keys in order."""
+
 _decode = msgspec.json.Decoder().decode
 
 
 class BadJSON(ValueError):
     """The bytes are not JSON that we accept; the message says why, in words for the sender."""
-
-
-def dumps(value: Any) -> bytes:
-    """Compact UTF-8 JSON of plain values."""
-    return _encode(value)
-
-
-def canonical(value: Any) -> bytes:
-    """JSON in which equal values have equal bytes: keys in order."""
-    return _canonical(value)
 
 
 def loads(data: bytes | str) -> Any:
@@ -47,6 +46,11 @@ def loads(data: bytes | str) -> Any:
         raise BadJSON("the value is nested too deeply") from None
 
 
+def may_be_deep(data: bytes, limit: int = DEPTH_LIMIT) -> bool:
+    """Whether a JSON text opens as many lists and objects as it takes to nest deeper than `limit`."""
+    return data.count(b"{") + data.count(b"[") > limit
+
+
 def too_deep(value: Any, limit: int = DEPTH_LIMIT) -> bool:
     """Whether `value` nests lists and objects deeper than `limit`; walks level by level, so it cannot overflow."""
     level = [value]
@@ -54,9 +58,9 @@ def too_deep(value: Any, limit: int = DEPTH_LIMIT) -> bool:
         below: list[Any] = []
         for item in level:
             if isinstance(item, dict):
-                below.extend(child for child in item.values() if isinstance(child, dict | list))
+                below.extend(child for child in item.values() if isinstance(child, CONTAINERS))
             elif isinstance(item, list):
-                below.extend(child for child in item if isinstance(child, dict | list))
+                below.extend(child for child in item if isinstance(child, CONTAINERS))
         if not below:
             return False
         level = below

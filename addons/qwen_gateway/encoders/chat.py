@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from qwen_auth.account import Account
-from qwen_auth.plans import find_plan
 from qwen_auth.web.credentials import WebCredentials
 from qwen_gateway.encoders.talk import Talk
 from qwen_gateway.encoders.window import Window, fit
@@ -24,7 +23,7 @@ from qwen_gateway.upstreams.key import Encoded
 from qwen_gateway.upstreams.kinds import ENCODERS
 from qwen_gateway.upstreams.messages import has_images
 from qwen_gateway.upstreams.models import resolve
-from qwen_gateway.upstreams.situation import Situation
+from qwen_gateway.upstreams.situation import Situation, nowhere
 from qwen_gateway.upstreams.wants import asks_for_schemas, wants_of
 from qwen_gateway.upstreams.web.encode import WebEncoded
 
@@ -52,22 +51,28 @@ class ChatEncoder:
             NotFound: the model, under the strict policy.
         """
         pool = self._engine.pool
-        for account in pool.serving():
-            if flavour(find_plan(account.plan).flavour).default_model is None:
+        serving = pool.serving()
+        for account in serving:
+            if flavour(account.flavour).default_model is None:
                 await self._engine.catalogue.prepare(account)
-        if pool.accounts and not any(self.model_of(account) is not None for account in pool.accounts):
+        models = [self.model_of(account) for account in pool.accounts]
+        if models and all(model is None for model in models):
             raise self._nobody()
         await self._fit(wanted)
-        prompted = any(flavour(find_plan(account.plan).flavour).tools_by_prompt for account in pool.serving())
-        if asks_for_schemas(self._call) or (prompted and self._call.body.get("tools")):
+        if asks_for_schemas(self._call) or (
+            self._call.body.get("tools") and any(flavour(account.flavour).tools_by_prompt for account in serving)
+        ):
             await asyncio.to_thread(schemas.warm)
 
     async def _fit(self, wanted: str | None) -> None:
         """Trim or refuse what no model's window holds; leave out accounts where another one's does."""
+        windows = self._windows(wanted)
+        if not windows:
+            return
         asked, allowed = self._call.trims, self._settings.truncation
         trims = allowed == "always" or (asked and allowed == "asked")
         try:
-            self._call, too_long = await fit(self._call, self._windows(wanted), self._engine.estimator, trims=trims)
+            self._call, too_long = await fit(self._call, windows, self._engine.estimator, trims=trims)
         except BadRequest as error:
             error.param = self._call.client_name("messages[0]").partition("[")[0]
             raise
@@ -127,7 +132,7 @@ class ChatEncoder:
     def _encode(self, account: Account, ceilings: Mapping[str, int], ask: Ask) -> Encoded:
         model, notices = self._resolve(account)
         assert model is not None
-        host = flavour(find_plan(account.plan).flavour)
+        host = flavour(account.flavour)
         if (account.name, model) in self._engine.attempts.toolless:
             host = replace(host, tools_by_prompt=True)
         encoded = ENCODERS[account.kind](
@@ -158,7 +163,7 @@ class ChatEncoder:
     def _situation(self, account: Account, ask: Ask) -> Situation:
         credentials = account.credentials
         if not isinstance(credentials, WebCredentials):
-            return Situation(tool_prompt=self._settings.tool_prompt)
+            return nowhere(self._settings.tool_prompt)
         return Situation(
             account.endpoint,
             credentials.guest,
@@ -171,12 +176,13 @@ class ChatEncoder:
 
     def _resolve(self, account: Account) -> tuple[str | None, list[Notice]]:
         """The account's model for this call: by name, or the one that sees when pictures are sent."""
-        if account.name not in self._models:
-            self._models[account.name] = self._look_up(account)
-        return self._models[account.name]
+        found = self._models.get(account.name)
+        if found is None:
+            found = self._models[account.name] = self._look_up(account)
+        return found
 
     def _look_up(self, account: Account) -> tuple[str | None, list[Notice]]:
-        row = flavour(find_plan(account.plan).flavour)
+        row = flavour(account.flavour)
         try:
             model, notice = resolve(self._call.model, self._settings.naming, row, self._engine.catalogue.known(account))
         except NotFound as error:

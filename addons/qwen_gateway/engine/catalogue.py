@@ -49,6 +49,15 @@ class _Cached:
     models: list[Listed]
     until: float
     stale: bool = False
+    chatting: list[str] = field(init=False)
+    windows: dict[str, int | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """What every call asks for is read off the list once."""
+        self.chatting = [model.id for model in self.models if chats(model.id)]
+        self.windows = {
+            model.id: model.extras.get("max_model_len") or model.extras.get("context_length") for model in self.models
+        }
 
 
 class Catalogue:
@@ -74,7 +83,7 @@ class Catalogue:
         if fixed := flavour(account.flavour).models:
             return list(fixed)
         cached = self._lists.get(account.name)
-        return [model.id for model in cached.models if chats(model.id)] if cached else None
+        return cached.chatting if cached else None
 
     def listed(self, account: Account) -> list[str] | None:
         """The same with the models that do not chat."""
@@ -84,10 +93,7 @@ class Catalogue:
     def context(self, account: Account, model: str) -> int | None:
         """The window that the account's list names for a model, if it was read and names one."""
         cached = self._lists.get(account.name)
-        for row in cached.models if cached else ():
-            if row.id == model:
-                return row.extras.get("max_model_len") or row.extras.get("context_length")
-        return None
+        return cached.windows.get(model) if cached else None
 
     async def prepare(self, account: Account) -> None:
         """Read the account's list if it was never tried: a host of few models has no usual one to fall back on."""

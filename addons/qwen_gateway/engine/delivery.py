@@ -4,6 +4,7 @@ Whatever goes wrong becomes exactly one error: with its own status while nothing
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -119,17 +120,17 @@ class Delivery:
         last = self.writer.end()
         problem = self.writer.problem
         self._exchange.end("failed" if problem else "finished", problem)
+        if not self._exchange.call.stream:
+            self._ended()
+            headers = [("content-type", self.writer.content_type), *self._headers()]
+            await self._client.whole(200, headers, last)
+            return
         async with self._lock:
-            if self._exchange.call.stream:
-                if not self._begun:
-                    await self._begin()
-                await self._client.send(last)
-                self._ended()
-                await self._client.end(torn=False)
-            else:
-                self._ended()
-                headers = [("content-type", self.writer.content_type), *self._headers()]
-                await self._client.whole(200, headers, last)
+            if not self._begun:
+                await self._begin()
+            await self._client.send(last)
+            self._ended()
+            await self._client.end(torn=False)
 
     async def fail(self, error: OpenAIError) -> None:
         """The answer cannot be completed."""
@@ -193,4 +194,7 @@ class Delivery:
 
 def printable(value: str) -> str:
     """A value that came from outside, as a header may carry it."""
-    return "".join(char if "!" <= char <= "~" else "_" for char in value)[:200]
+    return _UNPRINTABLE.sub("_", value[:200])
+
+
+_UNPRINTABLE = re.compile(r"[^!-~]")

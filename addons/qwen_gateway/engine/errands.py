@@ -66,8 +66,7 @@ class Afterwards:
 
     def send(self, transport: Transport, account: Account, requests: Iterable[Request]) -> None:
         """Begin."""
-        requests = list(requests)
-        if requests:
+        if requests := list(requests):
             task = asyncio.get_running_loop().create_task(self._send(transport, account, requests))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

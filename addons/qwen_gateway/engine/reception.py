@@ -21,6 +21,9 @@ ERROR_BODY_LIMIT = 256 * 1024
 OPENS = (*CONTENT, Finish)
 """What lets the client see an answer: content, or its end."""
 
+FOR_ALL = (Begin, Fault)
+"""Deltas that belong to no choice."""
+
 
 class Reception:
     """Receives the answers of one choice of an exchange.
@@ -53,12 +56,12 @@ class Reception:
         self._sleep = sleep
         self._begun = False
 
-    async def receive(self, account: Account, encoded: Encoded, attempt: Attempt) -> Fault | None:
+    def receive(self, account: Account, encoded: Encoded, attempt: Attempt) -> Awaitable[Fault | None]:
         """Send what there is to send and deliver the answer; None when that went well."""
         steps = encoded.steps()
         if steps is None:
-            return await self._ask(account, encoded, attempt)
-        return await self._walk(account, encoded, attempt, steps)
+            return self._ask(account, encoded, attempt)
+        return self._walk(account, encoded, attempt, steps)
 
     async def _walk(self, account: Account, encoded: Encoded, attempt: Attempt, steps: Steps) -> Fault | None:
         """A call of several requests: the generator says which, and which one has the answer."""
@@ -99,9 +102,9 @@ class Reception:
                 answer = await self._transport.send(attempt.method, attempt.url, headers, attempt.body, account.proxy)
                 absorb(account, answer)
                 status = attempt.status = encoded.status_of(answer.status, answer.headers)
-                attempt.answer_headers = dict(answer.headers)
-                request_id = answer.headers.get("x-request-id")
-                self._exchange.upstream_request_id = request_id or self._exchange.upstream_request_id
+                attempt.answer_headers = answer.headers
+                if request_id := answer.headers.get("x-request-id"):
+                    self._exchange.upstream_request_id = request_id
                 if status >= 300:
                     attempt.answer = await read_some(answer)
                     whole = True
@@ -217,7 +220,7 @@ def for_choice(deltas: list[Delta], number: int) -> list[Delta]:
     """The deltas of a call that asked for one answer, as the `number`th of several; only the first one introduces."""
     if number:
         for delta in deltas:
-            if not isinstance(delta, Begin | Fault):
+            if not isinstance(delta, FOR_ALL):
                 delta.choice = number
         return [delta for delta in deltas if not isinstance(delta, Begin)]
     return deltas

@@ -36,6 +36,9 @@ Thinking = Literal["reasoning_content", "tags", "hidden"]
 Content = Text | Thought | Refusal | ToolCall | Extra | Finish
 """Deltas that belong to a choice."""
 
+NO_CHOICES = (Fault, Vector)
+"""Deltas that are the engine's affair, and another surface's."""
+
 OPENING, CLOSING = "<think>\n", "\n</think>\n\n"
 
 
@@ -121,8 +124,8 @@ class ChatAnswer(ABC):
             if isinstance(delta, Begin):
                 self.upstream_model = self.upstream_model or delta.model
                 self._fingerprint = self._fingerprint or delta.system_fingerprint
-            elif isinstance(delta, Fault | Vector):
-                continue  # the engine's affair, and another surface's
+            elif isinstance(delta, NO_CHOICES):
+                continue
             elif 0 <= delta.choice < len(self._choices):
                 if isinstance(delta, Usage):
                     self._usages[delta.choice] = delta  # the last one counts: some upstreams count on in every chunk

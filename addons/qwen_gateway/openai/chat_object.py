@@ -86,7 +86,7 @@ class ChatObject(ChatAnswer):
             "refusal": self._refusals.get(number),
             **self._extras.get(number, {}),
         }
-        if audio := spoken(self._audio.get(number, [])):
+        if number in self._audio and (audio := spoken(self._audio[number])):
             message["audio"] = audio
         if thought and self._dress.thinking == "reasoning_content":
             message["reasoning_content"] = thought

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from qwen_gateway.codec.json import DEPTH_LIMIT, BadJSON, loads, too_deep
+from qwen_gateway.codec.json import DEPTH_LIMIT, BadJSON, loads, may_be_deep, too_deep
 from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.errors import BadRequest
 from qwen_gateway.openai.notices import Notice
@@ -217,7 +217,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     Raises:
         BadRequest: anything else.
     """
-    if not data.strip():
+    if not data or data.isspace():
         raise BadRequest("The request has no body; send a JSON object.", code="invalid_json")
     try:
         body = loads(data)
@@ -225,7 +225,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
         raise BadRequest(f"The body is not valid JSON: {error}.", code="invalid_json") from None
     if not isinstance(body, dict):
         raise BadRequest(f"The body must be a JSON object, not {type(body).__name__}.", code="invalid_json")
-    if too_deep(body):
+    if may_be_deep(data) and too_deep(body):
         raise BadRequest(f"The body nests deeper than {DEPTH_LIMIT} levels.", code="invalid_json")
     return body
 

@@ -58,6 +58,8 @@ class ToolCallShaper:
 
     def missing(self, choice: int) -> list[ToolCall]:
         """At the end: arguments for the calls that came without any. OpenAI's are always JSON."""
+        if not self._calls:
+            return []
         self.left_out += sum(call.number is None for call in self._calls.values())  # nobody said what to call
         bare = [call for call in self._calls.values() if call.empty and call.number is not None and call.number >= 0]
         for call in bare:

@@ -23,6 +23,8 @@ def normalise_tools(body: dict[str, Any], notices: list[Notice]) -> tuple[bool, 
     Raises:
         BadRequest: two tools of one name, a choice that names no tool, a malformed tool.
     """
+    if not speaks_of_tools(body):
+        return False, frozenset()
     legacy = _functions(body)
     custom = _custom_tools(body, notices)
     _allowed_tools(body, notices)
@@ -45,6 +47,17 @@ def normalise_tools(body: dict[str, Any], notices: list[Notice]) -> tuple[bool, 
         body.pop("tool_choice", None)
         body.pop("parallel_tool_calls", None)
     return legacy, custom
+
+
+FIELDS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
+OF_MESSAGES = frozenset({"tool_calls", "function_call"})
+
+
+def speaks_of_tools(body: Mapping[str, Any]) -> bool:
+    """Whether a chat body has anything to do with tools, in whatever form."""
+    return not FIELDS.isdisjoint(body) or any(
+        not OF_MESSAGES.isdisjoint(message) or message.get("role") == "function" for message in body["messages"]
+    )
 
 
 def chosen_name(choice: Mapping[str, Any]) -> str:

@@ -1,8 +1,10 @@
 """Usage in OpenAI's form: integers, totals that add up, the details always present."""
 
+from functools import cache
 from typing import Any
 
 from qwen_gateway.codec.deltas import Usage
+from qwen_gateway.codec.json import NUMBERS
 
 PROMPT = ("cached_tokens", "audio_tokens", "text_tokens", "image_tokens", "cache_write_tokens")
 COMPLETION = (
@@ -42,16 +44,23 @@ def response_usage(usage: Usage) -> dict[str, Any]:
 
 
 def _details(given: dict[str, Any], known: tuple[str, ...]) -> dict[str, int]:
-    details = {name: 0 for name in known if name in ALWAYS}
+    details = _nothing(known).copy()
     for theirs, value in given.items():
         name = RENAMED.get(theirs, theirs)
-        if name in known and isinstance(value, int | float) and not isinstance(value, bool):
+        if name in known and type(value) in NUMBERS:
             details[name] = max(0, int(value))
     return details
 
 
+@cache
+def _nothing(known: tuple[str, ...]) -> dict[str, int]:
+    return {name: 0 for name in known if name in ALWAYS}
+
+
 def add(usages: list[Usage]) -> Usage:
     """The sum over parallel answers: each of them was paid for."""
+    if len(usages) == 1:
+        return usages[0]
     total = Usage(0, 0, 0)
     for usage in usages:
         total.prompt += usage.prompt
@@ -62,7 +71,7 @@ def add(usages: list[Usage]) -> Usage:
             (total.completion_details, usage.completion_details),
         ):
             for name, value in theirs.items():
-                if isinstance(value, int | float) and not isinstance(value, bool):
+                if type(value) in NUMBERS:
                     mine[name] = mine.get(name, 0) + value
     return total
 

@@ -62,15 +62,17 @@ def texts(body: dict[str, Any]) -> Iterator[str]:
             for part in listed(content):
                 if isinstance(part, dict) and isinstance(text := part.get("text") or part.get("refusal"), str):
                     yield text
+        if BESIDE.isdisjoint(message):
+            continue
         if isinstance(thought := message.get("reasoning_content"), str):
             yield thought
         for name in ("tool_calls", "function_call"):
             if called := message.get(name):
                 yield as_json(called)
-    for name in ("prompt", "input"):
-        if isinstance(text := body.get(name), str):
+    for name in PROMPTS & body.keys():
+        if isinstance(text := body[name], str):
             yield text
-        elif text:
+        else:
             yield from (item for item in listed(text) if isinstance(item, str))
     if tools := body.get("tools"):
         yield as_json(tools)
@@ -84,10 +86,17 @@ def surroundings(body: dict[str, Any]) -> tuple[int, int]:
         if isinstance(message, dict) and isinstance(content := message.get("content"), list):
             pictures += sum(isinstance(part, dict) and part.get("type") not in WRITTEN for part in content)
     around = OPENING + PER_MESSAGE * len(messages) if messages else 0
-    for given in (*listed(body.get("input")), *listed(body.get("prompt"))):
-        around += 1 if isinstance(given, int) else len(listed(given))  # token ids
+    for name in PROMPTS & body.keys():
+        for given in listed(body[name]):
+            around += 1 if isinstance(given, int) else len(listed(given))  # token ids
     return around + PER_PICTURE * pictures, pictures
 
+
+PROMPTS = frozenset({"prompt", "input"})
+"""Where surfaces without messages have their prompts."""
+
+BESIDE = frozenset({"reasoning_content", "tool_calls", "function_call"})
+"""What a message may have beside its content."""
 
 WRITTEN = frozenset({"text", "refusal"})
 """Types of parts that are texts."""

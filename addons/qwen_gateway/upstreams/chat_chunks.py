@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from qwen_gateway.codec.deltas import Begin, Delta, Extra, Finish, Refusal, Text, Thought, ToolCall, Usage
-from qwen_gateway.codec.json import dumps
+from qwen_gateway.codec.json import NUMBERS, dumps
 
-KNOWN = frozenset(
-    {
-        "role", "content", "reasoning_content", "reasoning", "reasoning_details", "tool_calls", "function_call",
-        "refusal", "name", "partial",
-    }
-)  # fmt: skip
+SPEECH = frozenset({"role", "content", "reasoning_content", "reasoning"})
+"""Nearly every message has no more than these."""
+
+KNOWN = SPEECH | {"reasoning_details", "tool_calls", "function_call", "refusal", "name", "partial"}
 """Fields of a message that are read here; all others survive in an `Extra`."""
 
 FINISH_REASONS = {
@@ -68,7 +66,7 @@ class ChunkReader:
             message = choice.get("message")
         if isinstance(message, dict):
             logprobs = choice.get("logprobs")
-            self._message(message, number, logprobs if told(logprobs) else None, deltas)
+            self._message(message, number, logprobs if logprobs and told(logprobs) else None, deltas)
         elif isinstance(text := choice.get("text"), str) and text:  # a legacy completion (upstreams/filling.py)
             deltas.append(Text(text, number))
         reason = choice.get("finish_reason")
@@ -82,9 +80,13 @@ class ChunkReader:
         thought = message.get("reasoning_content") or message.get("reasoning")
         if thought and isinstance(thought, str):
             deltas.append(Thought(thought, choice))
-        content = text_of_content(message.get("content"))
+        content = message.get("content")
+        if not isinstance(content, str):
+            content = text_of_content(content)
         if content or logprobs:
             deltas.append(Text(content, choice, logprobs))
+        if SPEECH.issuperset(message):
+            return
         refusal = message.get("refusal")
         if refusal and isinstance(refusal, str):
             deltas.append(Refusal(refusal, choice))
@@ -185,16 +187,15 @@ def usage_of(usage: dict[str, Any]) -> Usage | None:
 
 
 def details_of(details: Any) -> dict[str, Any]:
-    """The details that are there, nulls left out."""
+    """The details that are numbers: nulls, and what is no count of tokens, are left out."""
     if not isinstance(details, dict):
         return {}
-    return {name: value for name, value in details.items() if value is not None}
+    return {name: value for name, value in details.items() if type(value) in NUMBERS}
 
 
 def count(value: Any) -> int:
     """A token count: never negative, never a float."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return min(int(value), LARGEST) if number and value > 0 else 0
+    return min(int(value), LARGEST) if type(value) in NUMBERS and value > 0 else 0
 
 
 LARGEST = 2**53 - 1

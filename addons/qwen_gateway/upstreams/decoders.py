@@ -153,11 +153,12 @@ class ChatBody:
         if fault:
             return [fault]
         choices = payload.get("choices") if isinstance(payload, dict) else None
-        if not isinstance(choices, list) or not any(isinstance(choice, dict) for choice in choices):
+        if not isinstance(choices, list) or not [choice for choice in choices if isinstance(choice, dict)]:
             return [Fault(0, "", f"the answer has no choices: {plain_text(body)[:200]}", origin="body")]
         reader = ChunkReader(self._choices)
         deltas = reader.read(payload)
-        deltas.extend(Finish("stop", choice) for choice in range(self._choices) if choice not in reader.finished)
+        if len(reader.finished) < self._choices:
+            deltas.extend(Finish("stop", choice) for choice in range(self._choices) if choice not in reader.finished)
         return deltas
 
 

@@ -24,21 +24,21 @@ def fault_of_payload(payload: Any, *, status: int, origin: str, retry_after: flo
     if not isinstance(payload, dict):
         return None
     error = payload.get("error")
-    request_id = text_of(payload.get("request_id")) or None
     if isinstance(error, str) and error:
-        return Fault(status, "", clip(text_of(payload.get("message")) or error), retry_after, origin, request_id)
-    if isinstance(error, Mapping):
+        code, message = "", text_of(payload.get("message")) or error
+    elif isinstance(error, dict):
         code = text_of(error.get("code")) or text_of(error.get("type"))
         message = text_of(error.get("message")) or text_of(error.get("details")) or code
-        inner = inner_status(error.get("code"))
-        return Fault(status or inner, code, clip(message), retry_after, origin, request_id)
-    if payload.get("object") == "error" or (
+        status = status or inner_status(error.get("code"))
+    elif payload.get("object") == "error" or (
         "message" in payload and "code" in payload and "choices" not in payload and payload["code"] not in ("", None)
     ):
         code = text_of(payload["code"]) if "code" in payload else text_of(payload.get("type"))
-        inner = inner_status(payload.get("code"))
-        return Fault(status or inner, code, clip(text_of(payload.get("message"))), retry_after, origin, request_id)
-    return None
+        message = text_of(payload.get("message"))
+        status = status or inner_status(payload.get("code"))
+    else:
+        return None
+    return Fault(status, code, clip(message), retry_after, origin, text_of(payload.get("request_id")) or None)
 
 
 def fault_of_response(status: int, headers: Mapping[str, str], body: bytes) -> Fault:

@@ -6,6 +6,7 @@ upstream's own answer teaches us the ceiling (`faults.allowed_max_tokens`).
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Thinks = Literal["never", "off", "on", "always"]
@@ -88,6 +89,7 @@ ROWS = (
 UNKNOWN = Facts(re.compile(""), "nothing is written about this model")
 
 
+@lru_cache(maxsize=256)
 def facts_of(model: str) -> Facts:
     """What is known of `model`; a vendor prefix (`qwen/`, `ZHIPU/`) does not matter (4.8)."""
     for row in ROWS:

@@ -11,6 +11,9 @@ from qwen_gateway.openai.errors import Unsupported
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.upstreams.facts import Facts
 
+OF_ANSWERS = frozenset({"annotations", "audio", "refusal", "function_call"})
+"""Fields of an answer's message that are not sent again."""
+
 TEXT_PARTS = frozenset({"text", "input_text", "output_text", "refusal"})
 
 
@@ -22,6 +25,7 @@ def encode_messages(messages: list[dict[str, Any]], facts: Facts, notices: list[
     """
     system: list[Any] = []
     rest: list[dict[str, Any]] = []
+    pictures = False
     for index, message in enumerate(messages):
         role = message["role"]
         if role in ("system", "developer"):
@@ -31,19 +35,19 @@ def encode_messages(messages: list[dict[str, Any]], facts: Facts, notices: list[
                 notices.append(Notice("translated", f"messages[{index}]", "moved to the front with the other system"))
             system.append(_content(message.get("content"), f"messages[{index}]", facts, notices))
         elif role == "tool":
-            rest.extend(_tool(message, index, facts, notices))
+            result = _tool(message, index, facts, notices)
+            pictures = pictures or len(result) > 1
+            rest.extend(result)
         else:
             rest.append(_message(message, index, facts, notices))
-    return ([{"role": "system", "content": _merge(system)}] if system else []) + _pictures_after_tools(rest)
+    if pictures:
+        rest = _pictures_after_tools(rest)
+    return [{"role": "system", "content": _merge(system)}, *rest] if system else rest
 
 
 def _message(message: dict[str, Any], index: int, facts: Facts, notices: list[Notice]) -> dict[str, Any]:
     """A user or assistant message without nulls and without what only answers carry."""
-    kept = {
-        name: value
-        for name, value in message.items()
-        if value is not None and name not in ("annotations", "audio", "refusal", "function_call")
-    }
+    kept = {name: value for name, value in message.items() if value is not None and name not in OF_ANSWERS}
     if isinstance(message.get("audio"), dict):
         notices.append(Notice("dropped", f"messages[{index}].audio", "an earlier answer's sound is not sent again"))
     content = _content(message.get("content"), f"messages[{index}]", facts, notices)
@@ -151,6 +155,8 @@ def _part(part: dict[str, Any], place: str, facts: Facts) -> dict[str, Any]:
 
 def _merge(contents: list[Any]) -> Any:
     """One content out of many; a list when one of them has cache markers."""
+    if len(contents) == 1:
+        return contents[0]
     if all(isinstance(content, str) for content in contents):
         return "\n\n".join(content for content in contents if content)
     parts: list[Any] = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from qwen_gateway.upstreams.tool_prompt.toolbox import Convention
@@ -46,4 +47,10 @@ class Situation:
     dispose: bool = False
 
 
-NOWHERE = Situation()
+@cache
+def nowhere(tool_prompt: Convention = "json") -> Situation:
+    """Where neither account nor conversation matters."""
+    return Situation(tool_prompt=tool_prompt)
+
+
+NOWHERE = nowhere()

@@ -36,13 +36,19 @@ class Staged:
 
     @property
     def done(self) -> bool:
-        return self._decoder.done or any(stage.done for stage in self._stages)
+        return self._decoder.done or self._over()
 
     def feed(self, data: bytes) -> list[Delta]:
-        return [] if self.done else self._through(self._decoder.feed(data))
+        return [] if self._over() else self._through(self._decoder.feed(data))
 
     def close(self) -> list[Delta]:
-        return [] if any(stage.done for stage in self._stages) else self._through(self._decoder.close())
+        return [] if self._over() else self._through(self._decoder.close())
+
+    def _over(self) -> bool:
+        for stage in self._stages:  # noqa: SIM110 - for every chunk of a stream, and cheaper than `any`
+            if stage.done:
+                return True
+        return False
 
     def _through(self, deltas: list[Delta]) -> list[Delta]:
         for stage in self._stages:

@@ -35,6 +35,8 @@ def encode_thinking(encoding: Encoding) -> None:
         Unsupported: the model cannot do it, and the policy is strict.
     """
     call, facts, flavour = encoding.call, encoding.facts, encoding.flavour
+    if ASKED.isdisjoint(call):
+        return
     effort, wanted, budget = asked(encoding)
     source = next((name for name in ("reasoning_effort", "reasoning", "enable_thinking") if name in call), _BUDGET)
     if wanted is None and budget is None:
@@ -61,6 +63,8 @@ def encode_thinking(encoding: Encoding) -> None:
 
 
 _BUDGET = "thinking_budget"
+ASKED = frozenset({"reasoning_effort", "reasoning", "enable_thinking", _BUDGET})
+"""Parameters that say how much."""
 
 
 def asked(encoding: Encoding) -> tuple[str | None, bool | None, int | None]:

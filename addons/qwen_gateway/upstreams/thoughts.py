@@ -1,6 +1,7 @@
 """Thoughts that a host leaves in the text, in `<think>` tags (upstream.md 4.13: vLLM without a parser)."""
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,22 +29,22 @@ class ThoughtsInText:
     done = False
 
     def __init__(self) -> None:
-        self._choices: dict[int, _Choice] = {}
+        self._choices: defaultdict[int, _Choice] = defaultdict(_Choice)
 
     def feed(self, deltas: list[Delta]) -> list[Delta]:
         """What becomes of these."""
         out: list[Delta] = []
         for delta in deltas:
             if isinstance(delta, Text):
-                choice = self._choices.setdefault(delta.choice, _Choice())
+                choice = self._choices[delta.choice]
                 if choice.place == "text":
                     out.append(delta)
                 else:
                     self._take(choice, delta, out)
                 continue
             if isinstance(delta, Thought):  # the host has a parser after all
-                self._choices.setdefault(delta.choice, _Choice()).place = "text"
-            elif isinstance(delta, Finish) and (choice := self._choices.get(delta.choice, _Choice())).held:
+                self._choices[delta.choice].place = "text"
+            elif isinstance(delta, Finish) and (choice := self._choices[delta.choice]).held:
                 thinking = choice.place == "thinking"
                 out.append((Thought if thinking else Text)(choice.held, delta.choice))
                 choice.held = ""
@@ -60,7 +61,7 @@ class ThoughtsInText:
                 return
             if begun.startswith(OPENING):
                 choice.place, text = "thinking", begun[len(OPENING) :].lstrip("\r\n")
-            elif (end := _ALONE.search(text)) and OPENING not in text[: end.start()]:
+            elif CLOSING in text and (end := _ALONE.search(text)) and OPENING not in text[: end.start()]:
                 choice.place = "thinking"
             else:
                 choice.place = "text"

@@ -37,6 +37,8 @@ class Wants:
 def wants_of(call: ChatCall, flavour: Flavour) -> Wants | None:
     """What the call wants at this host; None when there is nothing to look after."""
     body = call.body
+    if "tools" not in body and "response_format" not in body:
+        return None
     tools = [tool for tool in body.get("tools") or () if tool.get("type") == "function"]
     choice = body.get("tool_choice")
     schema, exact = _schema(body.get("response_format"), flavour)

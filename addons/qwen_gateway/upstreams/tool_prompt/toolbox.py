@@ -69,8 +69,10 @@ def toolbox_of(body: Mapping[str, Any]) -> Toolbox | None:
 
     A choice that names one tool leaves only that one, and demands it.
     """
+    if not body.get("tools"):
+        return None
     tools: dict[str, Tool] = {}
-    for tool in body.get("tools") or ():
+    for tool in body["tools"]:
         function = tool.get("function") if tool.get("type") == "function" else None
         if isinstance(function, Mapping):
             schema = function.get("parameters")
