@@ -18,7 +18,7 @@ from mitmproxy.test import taddons
 from mitmproxy.tools import main
 
 from qwen_gateway import exits, flows
-from tests.test_shortcut import Live
+from tests.layers import Live
 
 
 class Last:

@@ -27,7 +27,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.keys.ring import KeyRing
     from qwen_gateway.ledger import Ledger
     from qwen_gateway.ledger.identity import Gateway as Identity
-    from qwen_gateway.leg import Legs
+    from qwen_gateway.legs import Legs
     from qwen_gateway.logs import Logs
     from qwen_gateway.metrics import Metrics
     from qwen_gateway.model_lists import ModelLists
@@ -57,7 +57,7 @@ def default_addons() -> Sequence[object]:
     ring = KeyRing()
     keys = GatewayKeys(engine, ledger, ring)
     return [
-        Host(),
+        Host(legs),
         Drain(engine, legs),  # first: it holds back everyone's `done` until the calls have ended
         Accounts(engine, guard=sharing.guard),
         Estimates(engine),

@@ -24,8 +24,9 @@ from qwen_gateway.callers import (
     preflight_headers,
 )
 from qwen_gateway.keys.ring import KeyRing
-from qwen_gateway.leg import Legs
+from qwen_gateway.legs import Legs
 from qwen_gateway.openai.errors import NotFound, OpenAIError
+from qwen_gateway.pseudo import header
 from qwen_gateway.router import ADMIN, INTERCEPTED, Route, route
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class Door:
                 # OpenAI's own: it passes untouched, but nobody needs to see the key on the way.
                 self._legs.hide(flow, flows.take_secrets(flow))
                 return
-        origin = flow.request.headers.get("origin", "")
+        origin = header(flow.request, b"origin")
         secrets = flows.take_secrets(flow)
         flows.take_secret_parameters(flow)
         flow.metadata[flows.SURFACE] = found.surface
@@ -129,7 +130,7 @@ class Door:
             if found.surface in ADMIN:
                 check_no_page(origin)
             if flow.request.method == "OPTIONS" and origin:
-                wanted = flow.request.headers.get("access-control-request-headers", "")
+                wanted = header(flow.request, b"access-control-request-headers")
                 flow.response = http.Response.make(204, b"", dict(preflight_headers(origin, wanted)))
                 return
             given = {name: secrets.get(name, "") for name in KEY_HEADERS}
@@ -154,7 +155,7 @@ def speaks_openai(chosen: HttpLayer) -> bool:
 
 def route_of(request: http.Request) -> Route:
     """Where a request goes. A WebSocket is asked for with GET, and is about what is otherwise posted."""
-    if request.headers.get("upgrade", "").lower() == "websocket":
+    if header(request, b"upgrade").lower() == "websocket":
         posted = route(request.path, "POST")
         if posted.surface == "responses":
             return posted
@@ -164,7 +165,7 @@ def route_of(request: http.Request) -> Route:
 def asks_for_socket(found: Route, request: http.Request) -> bool:
     """Whether a WebSocket is asked for where events are streamed. Codex does so first; told 426 it sends a POST at
     once and silently, told anything else it tries seven times (openai-surface.md section 2)."""
-    return found.surface == "responses" and request.headers.get("upgrade", "").lower() == "websocket"
+    return found.surface == "responses" and header(request, b"upgrade").lower() == "websocket"
 
 
 def check_route(found: Route, request: http.Request) -> None:

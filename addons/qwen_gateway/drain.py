@@ -11,7 +11,7 @@ from mitmproxy.log import ALERT
 from qwen_gateway import exits, flows, local, options
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.hooks import QwenFlushHook
-from qwen_gateway.leg import Legs
+from qwen_gateway.legs import Legs
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.router import CALLS
 

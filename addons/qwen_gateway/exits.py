@@ -19,7 +19,8 @@ from mitmproxy.proxy.layer import Layer
 from mitmproxy.proxy.layers.http import HttpLayer
 
 from qwen_gateway import flows
-from qwen_gateway.leg import Legs, handler_of
+from qwen_gateway.legs import Legs
+from qwen_gateway.pseudo import handler_of
 from qwen_gateway.router import CALLS
 
 
@@ -35,9 +36,10 @@ def ask_again() -> None:
 
 def under_way(legs: Legs) -> int:
     """Calls that came in whole and are not answered in full, and connections whose last bytes are still here."""
-    return sum(
+    by_layers = sum(
         sum(is_call(stream) for stream in layer.streams.values()) + (unsent(layer) > 0) for layer in legs.layers()
     )
+    return by_layers + sum(lane.busy or lane.unsent > 0 for lane in legs.lanes())
 
 
 def is_call(stream: Layer) -> bool:

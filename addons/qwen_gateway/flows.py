@@ -23,6 +23,7 @@ from qwen_gateway.engine.delivery import Client as Recipient
 from qwen_gateway.engine.delivery import Headers
 from qwen_gateway.exchange import Attempt, Exchange, Sent
 from qwen_gateway.openai.errors import BadRequest, OpenAIError, TooLarge
+from qwen_gateway.pseudo import header, headers_of
 
 CLIENT, SENT, ATTEMPT, SURFACE = "qwen.client", "qwen.sent", "qwen.attempt", "qwen.surface"
 """Metadata, plain data or saving breaks: the client's own request; a digest of what was sent instead of it; the
@@ -87,7 +88,7 @@ def body_of(request: http.Request, limit: int) -> bytes:
         BadRequest: a packing that is unknown or broken.
     """
     body = request.raw_content or b""
-    for coding in reversed(request.headers.get("content-encoding", "").lower().split(",")):
+    for coding in reversed(header(request, b"content-encoding").lower().split(",")):
         name = coding.strip()
         if name in ("", "identity"):
             continue
@@ -186,9 +187,8 @@ def show_attempt(flow: http.HTTPFlow, attempt: Attempt) -> None:
     data.method = attempt.method.encode()
     data.scheme, data.host, data.port, data.path, authority = destination(attempt.url)
     data.authority = b""
-    data.headers = http.Headers(
-        [(b"host", authority), *((name.encode(), value.encode()) for name, value in attempt.headers.items())]
-    )
+    fields = [(name.encode(), value.encode()) for name, value in attempt.headers.items()]
+    data.headers = headers_of(((b"host", authority), *fields))
     data.content = attempt.body
     flow.metadata[SENT] = digest(attempt.body)
 

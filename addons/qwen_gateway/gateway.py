@@ -10,16 +10,17 @@ from mitmproxy.utils import asyncio_utils
 
 from qwen_gateway import flows, local, options
 from qwen_gateway.callers import cors_headers, origin_allowed
-from qwen_gateway.engine.delivery import Headers, Writer
+from qwen_gateway.engine.delivery import Client, Headers, Writer
 from qwen_gateway.engine.encoder import Encoder
 from qwen_gateway.engine.engine import Engine
 from qwen_gateway.exchange import Attempt, Exchange
 from qwen_gateway.hooks import QwenAttemptHook, QwenExchangeHook, QwenStartHook
-from qwen_gateway.leg import LegClient, Legs
+from qwen_gateway.legs import Legs
 from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.errors import OpenAIError, Unsupported
 from qwen_gateway.openai.responses_request import ResponsesCall
 from qwen_gateway.openai.responses_stream import ResponsesStream
+from qwen_gateway.pseudo import header
 from qwen_gateway.shelf import keeping
 from qwen_gateway.shelf.background import Background, Running
 from qwen_gateway.shelf.shelf import Shelf
@@ -65,7 +66,7 @@ class Gateway:
             if not flow.is_replay:
                 keeping.attend(self._shelf, surface.name, call, owner)
             self._check_policy(call)
-            wanted = flow.request.headers.get("x-qwen-account")
+            wanted = header(flow.request, b"x-qwen-account") or None
             encoder = surface.encoder(call, self._settings, self._engine)
             await encoder.prepare(wanted)
         except OpenAIError as error:
@@ -77,7 +78,7 @@ class Gateway:
             return
         flows.keep_client_request(flow, body)
         exchange = Exchange(call, surface.name, body, wanted_account=wanted, caller=owner)
-        exchange.cache = flow.request.headers.get("x-gateway-cache", "")
+        exchange.cache = header(flow.request, b"x-gateway-cache")
         self._flows[exchange], self._exchanges[flow] = weakref.ref(flow), exchange
         await ctx.master.addons.trigger_event(QwenStartHook(flow, exchange))
         if flow.is_replay:
@@ -108,7 +109,7 @@ class Gateway:
                     said = f"'{notice.param}' cannot be honoured: {notice.detail}. (strict policy)"
                     raise Unsupported(said, param=notice.param)
 
-    async def _serve(self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder, client: LegClient) -> None:
+    async def _serve(self, flow: http.HTTPFlow, exchange: Exchange, encoder: Encoder, client: Client) -> None:
         shown = flows.Shown(client, exchange.sent)
 
         def ended() -> None:
@@ -121,7 +122,8 @@ class Gateway:
                 exchange, encoder, shown, self._writer(exchange), headers=self._cors(flow), ended=ended
             )
         finally:
-            ended()
+            if exchange.outcome != "finished":  # then it was told before the last bytes went out
+                ended()
             await ctx.master.addons.trigger_event(QwenExchangeHook(flow, exchange))
 
     def _begin_background(self, flow: http.HTTPFlow, exchange: Exchange, call: ResponsesCall, encoder: Encoder) -> None:
@@ -179,7 +181,7 @@ class Gateway:
         await ctx.master.addons.trigger_event(QwenAttemptHook(flow, exchange, attempt))
 
     def _cors(self, flow: http.HTTPFlow) -> Headers:
-        origin = flow.request.headers.get("origin", "")
+        origin = header(flow.request, b"origin")
         everyone = not isinstance(flow.client_conn.proxy_mode, ReverseMode)
         if origin and (everyone or origin_allowed(origin, self._settings.cors_origins)):
             return cors_headers(origin)

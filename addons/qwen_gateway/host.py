@@ -15,9 +15,10 @@ from qwen_gateway import flows, options
 from qwen_gateway.callers import host_of, is_loopback
 from qwen_gateway.ledger import LedgerError
 from qwen_gateway.ledger.presence import has_keys
-from qwen_gateway.leg import handler_of
+from qwen_gateway.legs import Legs
 from qwen_gateway.openai.errors import Forbidden
 from qwen_gateway.prompt_hooks import PromptHooks
+from qwen_gateway.pseudo import handler_of
 from qwen_gateway.tuning import HookTable
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ OPEN_MODES = (mode_specs.ReverseMode, mode_specs.RegularMode, mode_specs.Upstrea
 class Host:
     """Sets mitmproxy's own options where the user did not, and refuses what would be unsafe."""
 
-    def __init__(self) -> None:
+    def __init__(self, legs: Legs) -> None:
+        self._legs = legs
         self._table: HookTable | None = None
         self._ours: list[str] = []  # the allow_hosts that we set; another one is the user's
 
@@ -63,7 +65,7 @@ class Host:
     def client_connected(self, client: Client) -> None:
         """From here on the connection's hooks are told on the spot."""
         if self._table is not None:
-            PromptHooks.install(handler_of(client), self._table)
+            PromptHooks.install(handler_of(client), self._table, self._legs.open_lane)
 
     async def running(self) -> None:
         """Move listeners to loopback that came up before a script could ask for it (mitmproxy loads those late)."""

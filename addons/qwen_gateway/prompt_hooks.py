@@ -11,8 +11,8 @@ called where the hook comes up, and the layers go on in the same turn. What we r
 """
 
 from collections import deque
-from collections.abc import Awaitable, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 from mitmproxy import flow
 from mitmproxy.hooks import UpdateHook
@@ -24,35 +24,59 @@ from mitmproxy.utils import asyncio_utils
 from qwen_gateway.tuning import HookTable
 
 
+class Beside(Protocol):
+    """A way beside the layers: see `lane.py`."""
+
+    def take(self, event: events.Event) -> Sequence[events.Event]:
+        """Take what belongs to it; what the layers get instead of the event."""
+
+
+Tell = Callable[[StartHook], Awaitable[None] | None]
+"""Tells a hook's listeners, and gives what is left to wait for."""
+
+OpenLane = Callable[[ConnectionHandler, Tell], Beside | None]
+"""Gives a connection its way beside the layers, if it can have one."""
+
+
+def no_lane(handler: ConnectionHandler, tell: Tell) -> None:
+    """Everything goes through the layers."""
+
+
 class PromptHooks:
     """Stands before a connection's outermost layer."""
 
-    def __init__(self, handler: ConnectionHandler, table: HookTable) -> None:
+    def __init__(self, handler: ConnectionHandler, table: HookTable, lane: OpenLane) -> None:
         self._handler = handler
         self._layer = handler.layer
         self._table = table
+        self._lane = lane(handler, self.tell)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._layer, name)
 
     @classmethod
-    def install(cls, handler: ConnectionHandler, table: HookTable) -> None:
+    def install(cls, handler: ConnectionHandler, table: HookTable, lane: OpenLane = no_lane) -> None:
         """Take the layer's place."""
-        handler.layer = cls(handler, table)  # type: ignore[assignment]
+        handler.layer = cls(handler, table, lane)  # type: ignore[assignment]
 
     def handle_event(self, event: events.Event) -> Iterator[Command]:
-        """Pass everything on but hooks."""
-        waiting = deque((event,))
+        """Pass everything on but hooks, and what the lane takes."""
+        if self._lane is None:
+            return self._pass_on((event,))
+        return self._pass_on(rest) if (rest := self._lane.take(event)) else iter(())
+
+    def _pass_on(self, given: Sequence[events.Event]) -> Iterator[Command]:
+        waiting = deque(given)
         while waiting:
             for command in self._layer.handle_event(waiting.popleft()):
                 if not isinstance(command, StartHook):
                     yield command
-                elif (rest := self._tell(command)) is not None:
+                elif (rest := self.tell(command)) is not None:
                     self._later(command, rest)
                 elif command.blocking:
                     waiting.append(events.HookCompleted(command))
 
-    def _tell(self, hook: StartHook) -> Awaitable[None] | None:
+    def tell(self, hook: StartHook) -> Awaitable[None] | None:
         """Tell the listeners; what is left to do when one of them, or an intercepted flow, takes its time."""
         (data,) = self._table.arguments(hook)
         rest = self._table.tell(hook)

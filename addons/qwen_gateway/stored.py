@@ -7,7 +7,7 @@ from mitmproxy import ctx, http
 
 from qwen_gateway import flows, local, options
 from qwen_gateway.ledger import objects
-from qwen_gateway.leg import Legs
+from qwen_gateway.legs import Legs
 from qwen_gateway.openai.errors import BadRequest, OpenAIError
 from qwen_gateway.openai.pages import cut, parse_page
 from qwen_gateway.openai.responses_resources import resources
