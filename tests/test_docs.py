@@ -12,7 +12,7 @@ from qwen_gateway.openai.chat_request import ChatRequest
 from qwen_gateway.openai.completion_request import CompletionRequest
 from qwen_gateway.openai.embeddings_request import EmbeddingsRequest
 from qwen_gateway.openai.responses_request import ResponsesRequest
-from qwen_gateway.options import OPTIONS
+from qwen_gateway.option_table import OPTIONS
 from qwen_gateway.router import TABLE
 from qwen_gateway.upstreams.parameters import RULES
 from qwen_gateway.upstreams.verdicts import VERDICTS

@@ -7,7 +7,8 @@ import pytest
 from mitmproxy import exceptions, options
 from mitmproxy.addonmanager import Loader
 
-from qwen_gateway.options import OPTIONS, aliases, caller_keys, declare, environment, read
+from qwen_gateway.option_table import OPTIONS
+from qwen_gateway.options import aliases, caller_keys, declare, environment, read
 
 
 def declared(environ: dict[str, str] | None = None, **values: Any) -> Any:
@@ -61,6 +62,12 @@ def test_the_environment_gives_defaults(variable: str, text: str, name: str, val
 
 def test_options_win_over_the_environment() -> None:
     assert read(declared({"QWEN_POLICY": "strict"}, qwen_policy="lenient")).policy == "lenient"
+
+
+@pytest.mark.parametrize("name", [option.name for option in OPTIONS if option.choices])
+def test_only_what_may_be_chosen_is_taken(name: str) -> None:
+    with pytest.raises(exceptions.OptionsError, match=f"{name} is 'nonsense'; it must be one of "):
+        read(declared(**{name: "nonsense"}))
 
 
 def test_strict_policy_refuses_unknown_models_too() -> None:

@@ -26,6 +26,7 @@ from qwen_gateway import options
 from qwen_gateway.callers import is_loopback
 from qwen_gateway.ledger import LedgerError
 from qwen_gateway.ledger.presence import has_keys
+from qwen_gateway.option_table import OPTIONS
 from qwen_gateway.upstreams.kinds import ENCODERS
 
 Level = Literal["ok", "warning", "error"]
@@ -104,7 +105,7 @@ def _options(environ: Mapping[str, str], host: str, settings: Sequence[str]) -> 
             "error",
             f"listening on {host or 'every address'} needs keys: `qwen-gateway keys create NAME`, or QWEN_GATEWAY_KEYS",
         )
-    yield Finding("ok", f"{len(options.OPTIONS)} options make sense; callers need {_needs(keys)}")
+    yield Finding("ok", f"{len(OPTIONS)} options make sense; callers need {_needs(keys)}")
 
 
 def _needs(keys: bool) -> str:

@@ -43,7 +43,18 @@ def listening(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group(invoke_without_command=True, context_settings=PASS_ON)
+class Commands(click.Group):
+    """Options that are not listed are mitmproxy's, and belong to the command that runs in the terminal."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0].startswith("-"):
+            return terminal.name, terminal, args
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings=PASS_ON)
 @click.version_option(__version__, prog_name="qwen-gateway")
 @listening
 @click.pass_context
@@ -55,6 +66,21 @@ def main(context: click.Context, host: str, port: int, quiet: bool, tune: bool) 
     """
     if context.invoked_subcommand is None:
         serve("dump", host, port, context.args, quiet=quiet, tune=tune)
+
+
+@main.command("run", context_settings=PASS_ON)
+@listening
+@click.pass_context
+def terminal(context: click.Context, /, **here: Any) -> None:
+    """Run in the terminal, as without a command."""
+    before = context.parent.params if context.parent else {}
+    given = {
+        name: value
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        else before.get(name, value)
+        for name, value in here.items()
+    }
+    serve("dump", given["host"], given["port"], context.args, quiet=given["quiet"], tune=given["tune"])
 
 
 @main.command(context_settings=PASS_ON)

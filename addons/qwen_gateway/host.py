@@ -69,6 +69,8 @@ class Host:
 
     async def running(self) -> None:
         """Move listeners to loopback that came up before a script could ask for it (mitmproxy loads those late)."""
+        for name in options.unknown(ctx.options):  # an error at the start ends mitmproxy
+            logger.error("There is no option %s; see docs/reference/options.md.", name)
         if ctx.options.qwen_hook_table:
             self._table = HookTable(ctx.master.addons)
             self._table.install()

@@ -179,3 +179,27 @@ def test_beyond_loopback_it_wants_the_key(tmp_path: Path, sim: Simulator) -> Non
         assert httpx.get(models).status_code == 401
         assert httpx.get(models, headers={"authorization": "Bearer third"}).status_code == 401
         assert httpx.get(models, headers={"authorization": "Bearer second"}).status_code == 200
+
+
+@pytest.mark.parametrize("command", [(), ("run",)])
+def test_options_of_mitmproxys_stand_where_the_help_says(tmp_path: Path, sim: Simulator, command: tuple[str]) -> None:
+    port = free_port()
+    arguments = (*command, "--port", str(port), "--set", "qwen_policy=strict", "--set", "qwen_keep_flows=5")
+    with running(tmp_path, *arguments, **one_account(sim)) as (_, printed):
+        wait_for(printed, f"127.0.0.1:{port}/v1")
+        call = {"model": "nobody-knows", "messages": [{"role": "user", "content": "Say hi"}]}
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=call, timeout=20)
+        assert answer.status_code == 404, answer.text
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("qwen_policy=harsh", "qwen_policy is 'harsh'; it must be one of strict, standard, lenient"),
+        ("qwen_polices=strict", "There is no option qwen_polices"),
+    ],
+)
+def test_an_option_that_makes_no_sense_ends_the_start(tmp_path: Path, sim: Simulator, option: str, said: str) -> None:
+    with running(tmp_path, "--set", option, "--port", str(free_port()), **one_account(sim)) as (process, printed):
+        assert process.wait(READY) == 1
+        assert said in printed.read_text()
