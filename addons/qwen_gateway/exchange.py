@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from qwen_gateway.codec.deltas import Fault, Usage
-from qwen_gateway.codec.ids import random_hex
+from qwen_gateway.codec.ids import ordered_hex
 from qwen_gateway.openai.call import Call
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.openai.notices import Notice
@@ -84,7 +84,7 @@ class Exchange:
     call: Call
     surface: Surface = "chat"
     request_body: bytes = b""
-    id: str = field(default_factory=lambda: f"req_{random_hex(16)}")
+    id: str = field(default_factory=lambda: f"req_{ordered_hex()}")
     started: float = field(default_factory=time.time)
     model: str = ""
     caller: str = ""

@@ -52,7 +52,7 @@ class Lineage:
         elif asked is None:
             session = named("surface", exchange.caller, exchange.surface)
         else:
-            session = parent[0] if parent else f"sess_{exchange.id[4:28]}"
+            session = parent[0] if parent else f"sess_{exchange.id[4:]}"
         place = Place(session, parent[1] if parent else None, asked)
         if asked is not None:
             with self._guard:
