@@ -106,6 +106,7 @@ class Database:
                 "journal_mode=WAL",
                 "synchronous=NORMAL",  # survives the end of any process; a power cut may cost the last transactions
                 "foreign_keys=ON",
+                "temp_store=MEMORY",  # where the rows of one statement are noted until all of them are there
                 "wal_autocheckpoint=4000",  # pages, so that one that is written often is copied seldom
             ):
                 connection.execute(f"PRAGMA {pragma}")
