@@ -149,7 +149,7 @@ def settle() -> None:
     """What was loaded at start stays for good: keep the collector away from it, and let it run less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
 
 
 BACKLOG = 2_048
