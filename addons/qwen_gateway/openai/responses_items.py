@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qwen_gateway.codec.json import dumps, loads
+from qwen_gateway.openai.contents import joined
 from qwen_gateway.openai.errors import BadRequest, Unsupported
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.openai.responses_content import TEXTS, chat_content, text_field
@@ -224,7 +225,7 @@ class Translation:
         if not turn.contents and not turn.calls:
             self._notices.append(Notice("dropped", turn.place, "reasoning without the message that it belongs to"))
             return
-        message: dict[str, Any] = {"role": "assistant", "content": _joined(turn.contents) if turn.contents else None}
+        message: dict[str, Any] = {"role": "assistant", "content": joined(turn.contents) if turn.contents else None}
         if turn.thoughts:
             message["reasoning_content"] = "\n\n".join(turn.thoughts)
         if turn.calls:
@@ -283,15 +284,3 @@ def _texts(parts: Any) -> str:
         return ""
     found = (part.get("text") for part in parts if isinstance(part, dict) and part.get("type") in TEXTS)
     return "\n\n".join(text for text in found if isinstance(text, str) and text)
-
-
-def _joined(contents: list[Any]) -> Any:
-    """The content of one message out of those of several items."""
-    if len(contents) == 1:
-        return contents[0]
-    if all(isinstance(content, str) for content in contents):
-        return "\n\n".join(content for content in contents if content)
-    parts: list[Any] = []
-    for content in contents:
-        parts.extend(content if isinstance(content, list) else [{"type": "text", "text": content}])
-    return parts

@@ -7,6 +7,7 @@ marker (4.9); `content: null` beside tool calls as an empty string; pictures in 
 from typing import Any
 
 from qwen_gateway.codec.json import dumps
+from qwen_gateway.openai.contents import joined
 from qwen_gateway.openai.errors import Unsupported
 from qwen_gateway.openai.notices import Notice
 from qwen_gateway.upstreams.facts import Facts
@@ -42,7 +43,7 @@ def encode_messages(messages: list[dict[str, Any]], facts: Facts, notices: list[
             rest.append(_message(message, index, facts, notices))
     if pictures:
         rest = _pictures_after_tools(rest)
-    return [{"role": "system", "content": _merge(system)}, *rest] if system else rest
+    return [{"role": "system", "content": joined(system)}, *rest] if system else rest
 
 
 def _message(message: dict[str, Any], index: int, facts: Facts, notices: list[Notice]) -> dict[str, Any]:
@@ -151,18 +152,6 @@ def _part(part: dict[str, Any], place: str, facts: Facts) -> dict[str, Any]:
             "Files are not taken by Qwen's chat completions; put the text of the file into the message.", param=place
         )
     raise Unsupported(f"Content parts of type '{str(kind)[:40]}' cannot be translated.", param=place)
-
-
-def _merge(contents: list[Any]) -> Any:
-    """One content out of many; a list when one of them has cache markers."""
-    if len(contents) == 1:
-        return contents[0]
-    if all(isinstance(content, str) for content in contents):
-        return "\n\n".join(content for content in contents if content)
-    parts: list[Any] = []
-    for content in contents:
-        parts.extend(content if isinstance(content, list) else [{"type": "text", "text": content}])
-    return parts
 
 
 def has_images(messages: list[dict[str, Any]]) -> bool:
