@@ -38,16 +38,6 @@ class Http1(Peer):
         self.h11.receive_data(data)
         self._pump()
 
-    def eof_received(self) -> bool:
-        """The client will say no more: for us it has left."""
-        self.leave()
-        return False
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """The connection is gone."""
-        super().connection_lost(error)
-        self.leave()
-
     def leave(self) -> None:
         """Note at once that the client left, and stop what we were doing for it."""
         received = self.received

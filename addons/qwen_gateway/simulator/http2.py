@@ -56,16 +56,6 @@ class Http2(Peer):
             self._take(event)
         self.flush()
 
-    def eof_received(self) -> bool:
-        """The client has left."""
-        self.leave()
-        return False
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """The connection is gone."""
-        super().connection_lost(error)
-        self.leave()
-
     def leave(self) -> None:
         """Note at once that the client left, and stop what we were doing for it."""
         for stream in list(self.streams.values()):

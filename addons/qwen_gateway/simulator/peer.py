@@ -5,6 +5,7 @@ import logging
 import socket
 import struct
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from .log import Connection, Received
@@ -15,7 +16,7 @@ Application = Callable[[Received], Reply]
 logger = logging.getLogger(__name__)
 
 
-class Peer(asyncio.Protocol):
+class Peer(asyncio.Protocol, ABC):
     """A connection with a client."""
 
     def __init__(self, transport: asyncio.Transport, connection: Connection, closed: Callable[["Peer"], None]) -> None:
@@ -40,11 +41,21 @@ class Peer(asyncio.Protocol):
         if self.full:
             await self._room.wait()
 
+    @abstractmethod
+    def leave(self) -> None:
+        """Note at once that the client left, and stop what we were doing for it."""
+
+    def eof_received(self) -> bool:
+        """The client will say no more: for us it has left."""
+        self.leave()
+        return False
+
     def connection_lost(self, error: Exception | None) -> None:
         """Note the end."""
         self.connection.closed_at = time.time()
         self._room.set()
         self._closed(self)
+        self.leave()
 
     def break_off(self, drop: Drop) -> None:
         """End the connection: what was written still goes out, unless it is to end in RST."""
