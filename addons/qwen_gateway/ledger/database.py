@@ -130,9 +130,10 @@ class Database:
 
     def _bring_up_to_date(self) -> None:
         if self.path:
-            with self.engine.connect() as connection:
-                if upgrade.is_current(connection):
-                    return
+            if _has_wal(self.path):
+                with self.engine.connect() as connection:
+                    if upgrade.is_current(connection):
+                        return
             with FileLock(self.path.with_name(self.path.name + ".lock")), self.transaction() as connection:
                 upgrade.to_newest(connection)
             return
@@ -141,6 +142,15 @@ class Database:
                 return
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY})")
             upgrade.to_newest(connection)
+
+
+def _has_wal(path: Path) -> bool:
+    """Whether a file notes that it has a log beside it (https://sqlite.org/fileformat.html, 1.3.3).
+
+    Of those who give it one at the same time, one is told at once that it is locked: they must come one by one.
+    """
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
 
 
 _URL = "give QWEN_DATABASE_URL=postgresql+psycopg://USER@HOST/NAME"
