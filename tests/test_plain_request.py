@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from mitmproxy.net.http import http1
 from mitmproxy.net.http.validate import validate_headers
 
-from qwen_gateway.plain_request import head_of
+from qwen_gateway.plain_request import read_head
 
 ORDINARY = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost:8080\r\nContent-Length: 12\r\naccept: */*\r\n\r\n"
 
@@ -20,7 +20,7 @@ def without(line: bytes) -> bytes:
 
 
 def test_an_ordinary_head_is_read():
-    head = head_of(ORDINARY)
+    head = read_head(ORDINARY)
 
     assert head is not None
     assert head.path == b"/v1/chat/completions"
@@ -30,7 +30,7 @@ def test_an_ordinary_head_is_read():
 
 @pytest.mark.parametrize("line", [b"connection: Keep-Alive", b"x: ", b"x:  \t y \t", b"accept: twice", b"x: \xff\xe4"])
 def test_what_else_is_ordinary(line):
-    assert head_of(with_line(line)) is not None
+    assert read_head(with_line(line)) is not None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_else_is_ordinary(line):
     ],
 )
 def test_all_else_is_for_a_whole_parser(head):
-    assert head_of(head) is None
+    assert read_head(head) is None
 
 
 PIECES = st.sampled_from(
@@ -87,7 +87,7 @@ PIECES = st.sampled_from(
 def test_what_is_read_is_what_mitmproxy_reads(middle):
     head = b"POST /v1 HTTP/1.1\r\ncontent-length: 5\r\n" + middle + b"\r\n"
     for candidate in (head, head.replace(b"content-length: 5\r\n", b"", 1), middle):
-        found = head_of(candidate)
+        found = read_head(candidate)
         if found is not None:
             theirs = http1.read_request_head(candidate[:-4].split(b"\r\n"))
             validate_headers(theirs)

@@ -28,7 +28,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils, human
 
 from qwen_gateway.passage import Passage
-from qwen_gateway.plain_request import START, Head, head_of
+from qwen_gateway.plain_request import START, Head, read_head
 from qwen_gateway.prompt_hooks import Tell
 from qwen_gateway.pseudo import headers_of, pseudo_server
 from qwen_gateway.router import CALLS, route
@@ -110,7 +110,7 @@ class Lane:
             data = bytes(self._held)
             self._held.clear()
         if data.startswith(START) and (end := data.find(b"\r\n\r\n") + 4) > 3 and self._layers_wait():
-            head = head_of(data[:end])
+            head = read_head(data[:end])
             if head is not None and head.length <= self._limit and is_call(head.path):
                 self._wanted = end + head.length
                 if len(data) == self._wanted:

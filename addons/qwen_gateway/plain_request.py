@@ -35,7 +35,7 @@ class Head(NamedTuple):
     length: int
 
 
-def head_of(head: bytes) -> Head | None:
+def read_head(head: bytes) -> Head | None:
     """Read a head, its empty line included; None when it is not ordinary."""
     found = HEAD.fullmatch(head)
     if found is None:
