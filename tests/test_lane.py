@@ -289,21 +289,16 @@ class Closes:
         found.response = http.Response.make(413, b"{}", {"connection": "close"})
 
 
-async def test_a_response_may_end_the_connection(listen):
-    got, _, _ = await both(listen, ask_and_hear_the_end, Closes)
-
-    assert got.endswith(b"\r\n\r\n{}")
-
-
 class Changes:
     def response(self, found):
         found.response.text = "changed"
 
 
-async def test_an_addon_may_change_the_response(listen):
-    got, _, _ = await both(listen, ask, Changes)
+@pytest.mark.parametrize(("addon", "talk", "body"), [(Closes, ask_and_hear_the_end, b"{}"), (Changes, ask, b"changed")])
+async def test_an_addon_may_end_the_connection_or_change_the_response(listen, addon, talk, body):
+    got, _, _ = await both(listen, talk, addon)
 
-    assert got.endswith(b"\r\n\r\nchanged")
+    assert got.endswith(b"\r\n\r\n" + body)
 
 
 class Shouts:

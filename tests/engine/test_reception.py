@@ -63,12 +63,12 @@ async def test_a_whole_answer_has_a_limit_of_its_own() -> None:
 
 async def test_pieces_that_keep_coming_are_no_silence() -> None:
     async def later(event: asyncio.Event) -> None:
-        await asyncio.sleep(0.008)
+        await asyncio.sleep(0.08)
         event.set()
 
     events = [asyncio.Event() for _ in range(5)]
     pieces = [piece for event in events for piece in (event, sse(chunk("x")))]
-    gateway = Gateway(Upstream(Script([*STREAM[:2], *pieces, END])), "a", limits=Limits(first=0.03, idle=0.03))
+    gateway = Gateway(Upstream(Script([*STREAM[:2], *pieces, END])), "a", limits=Limits(first=0.3, idle=0.3))
 
     async def wake() -> None:
         for event in events:
