@@ -52,6 +52,21 @@ def test_an_exchange_of_one_batch_is_written_once(database: Database) -> None:
     assert (attempt.number, attempt.shown, attempt.verdict) == (1, True, None)
 
 
+def test_heavy_exchanges_are_written_one_after_the_other(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    early = [record(begun(f"early {number}")) for number in range(3)]
+    save(database, *early)
+    monkeypatch.setattr(exchanges, "HEAVY", 5_000)
+    late = [Record(ended(start.exchange), start.origin, start.how, ended=True) for start in early]
+    whole = [record(ended(begun(f"whole {number}"))) for number in range(3)]
+    running = [record(begun(f"running {number}")) for number in range(3)]
+    mixed = [one for three in zip(late, whole, running, strict=True) for one in three]
+    assert [len(some) for some in exchanges.portions(mixed)] == [2, 2, 2, 2, 1]
+    save(database, *mixed)
+
+    assert sorted(row.outcome for row in all_of(database, REQUESTS)) == ["finished"] * 6 + ["running"] * 3
+    assert number(database, RESPONSES) == number(database, ATTEMPTS) == 6
+
+
 def test_an_exchange_that_takes_longer_is_there_from_its_beginning(database: Database) -> None:
     exchange = begun("hi")
     start = record(exchange)

@@ -1,6 +1,6 @@
 """Rows of exchanges: sessions, requests, responses, attempts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, select
@@ -12,24 +12,47 @@ if TYPE_CHECKING:
     from qwen_gateway.ledger.record import Record
 
 
+HEAVY = 4 * 1024 * 1024
+"""Bytes of records whose rows are in memory at once: they are there as bytes, as texts and as SQLite's copies."""
+
+
 def save(connection: Connection, records: "Sequence[Record]") -> None:
     """Write exchanges: what began and ended since the last batch is written once."""
     newest = {record.exchange.id: record for record in records}.values()
     late = [record for record in newest if record.ended and record.origin.written is not None]
     fresh = [record for record in newest if not record.ended or record.origin.written is None]
-    if not _finish(connection, late):
+    if not all(_finish(connection, some) for some in portions(late)):
         for record in late:
             record.origin.written = None
         fresh += late
     _place(connection, fresh)
-    begun = [record for record in fresh if not record.ended]
-    made = [rows.begun(record) for record in begun]
-    upsert.put(connection, REQUESTS, [row for row, _ in made])
-    for record, (_, size) in zip(begun, made, strict=True):
+    for some in portions(fresh):
+        _begin(connection, [record for record in some if not record.ended])
+        ended = [rows.ended(record) for record in some if record.ended]
+        upsert.put(connection, REQUESTS, [request for request, _, _ in ended], change=rows.FINAL)
+        _put_answers(connection, ended)
+
+
+def portions(records: "Iterable[Record]") -> "Iterator[list[Record]]":
+    """Records in their order, in lists that are not heavy; one that is has a list for itself."""
+    some: list[Record] = []
+    weight = 0
+    for record in records:
+        if some and weight + record.weight > HEAVY:
+            yield some
+            some, weight = [], 0
+        some.append(record)
+        weight += record.weight
+    if some:
+        yield some
+
+
+def _begin(connection: Connection, records: "Sequence[Record]") -> None:
+    """Write what has only begun."""
+    begun = [rows.begun(record) for record in records]
+    upsert.put(connection, REQUESTS, [row for row, _ in begun])
+    for record, (_, size) in zip(records, begun, strict=True):
         record.origin.written = size
-    ended = [rows.ended(record) for record in fresh if record.ended]
-    upsert.put(connection, REQUESTS, [request for request, _, _ in ended], change=rows.FINAL)
-    _put_answers(connection, ended)
 
 
 def _finish(connection: Connection, records: "Sequence[Record]") -> bool:
