@@ -5,6 +5,7 @@ bytes that the client gets must be the same. A release of mitmproxy that does it
 """
 
 import asyncio
+import gc
 import re
 from contextlib import asynccontextmanager
 
@@ -101,6 +102,7 @@ class Listener:
 
     def __init__(self, port, watcher, serves, counted):
         self.port, self.watcher, self.serves, self._counted = port, watcher, serves, counted
+        self.legs = serves.legs
 
     @property
     def taken(self):
@@ -195,6 +197,17 @@ async def test_a_whole_answer(listen):
     assert got.endswith(b'\r\n\r\n{"a":1}')
     assert [entry[0] for entry in seen] == ["requestheaders", "request", "responseheaders", "response"]
     assert ended == ["served"]
+
+
+async def test_a_connection_that_ended_is_forgotten(listen):
+    async with listen(True) as listener:
+        for _ in range(3):
+            async with listener.connect() as (reader, writer):
+                await ask(reader, writer)
+                assert len(listener.legs.lanes()) == 1
+            await asyncio.sleep(0.05)
+            gc.collect()
+            assert listener.legs.lanes() == []  # although whoever keeps its flows keeps the client
 
 
 async def test_a_stream(listen):

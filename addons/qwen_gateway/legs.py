@@ -48,7 +48,8 @@ class Legs:
     def __init__(self) -> None:
         self._layers: weakref.WeakKeyDictionary[Client, list[weakref.ref[HttpLayer]]] = weakref.WeakKeyDictionary()
         self._hidden: Hidden = weakref.WeakKeyDictionary()
-        self._lanes: weakref.WeakKeyDictionary[Client, Lane] = weakref.WeakKeyDictionary()
+        # A lane knows its client, and would keep it for good if it were kept here.
+        self._lanes: weakref.WeakValueDictionary[str, Lane] = weakref.WeakValueDictionary()
 
     def hurry(self, nextlayer: layer.NextLayer) -> None:
         """Choose where mitmproxy waits for a head's end to see its host: past the limit `ErrorPages` refuses it."""
@@ -84,7 +85,7 @@ class Legs:
         Raises:
             LookupError: the flow has no live stream (a replay; see `gateway`).
         """
-        lane = self._lanes.get(flow.client_conn)
+        lane = self._lanes.get(flow.client_conn.id)
         if lane is not None and lane.passage is not None and lane.passage.flow is flow:
             lane.passage.attach(serve)
             return
@@ -115,7 +116,7 @@ class Legs:
         client = handler.client
         lane = Lane.beside(handler, tell, lambda: self._owners(client))
         if lane is not None:
-            self._lanes[client] = lane
+            self._lanes[client.id] = lane
         return lane
 
     def lanes(self) -> list[Lane]:
