@@ -25,7 +25,8 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from qwen_gateway import local
-from qwen_gateway.engine.delivery import Client, Headers
+from qwen_gateway.engine.delivery import Headers
+from qwen_gateway.leg import Serve
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.prompt_hooks import Tell
 from qwen_gateway.pseudo import response_of
@@ -57,7 +58,7 @@ class Passage:
         over: Callable[[], None],
     ) -> None:
         self.flow = flow
-        self._serve: Callable[[Client], Awaitable[None]] | None = None
+        self._serve: Serve | None = None
         self.gone = False
         self._handler = handler
         self._writer = writer
@@ -66,7 +67,7 @@ class Passage:
         self._serving: asyncio.Task[None] | None = None
         self._ended = False
 
-    def attach(self, serve: Callable[[Client], Awaitable[None]]) -> None:
+    def attach(self, serve: Serve) -> None:
         """Have `serve` answer.
 
         Raises:
