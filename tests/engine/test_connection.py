@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -35,13 +34,6 @@ def slowly(data: bytes, size: int) -> Script:
 
 def packed(encoding: bytes, body: bytes) -> bytes:
     return OK + b"content-encoding: %b\r\ncontent-length: %d\r\n\r\n" % (encoding, len(body)) + body
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[AiohttpTransport]:
-    made = AiohttpTransport(connect_timeout=5)
-    yield made
-    await made.aclose()
 
 
 WAYS = pytest.mark.parametrize("user", ["", "user:word@"], ids=["direct", "session"])

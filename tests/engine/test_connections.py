@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from tests.engine.wire import Do, Script, Wire, wire
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
-
-
-@pytest.fixture
-async def transport() -> AsyncIterator[AiohttpTransport]:
-    made = AiohttpTransport(connect_timeout=5)
-    yield made
-    await made.aclose()
 
 
 async def call(transport: AiohttpTransport, playing: Wire, method: str = "POST", host: str = "127.0.0.1") -> bytes:
