@@ -1,5 +1,6 @@
 """What of an exchange is in the tables, on both databases."""
 
+import gc
 import json
 from dataclasses import replace
 from typing import Any
@@ -276,6 +277,20 @@ def test_only_a_few_go_at_a_time(database: Database, monkeypatch: pytest.MonkeyP
     save(database, *(record(ended(begun("hi"))) for _ in range(5)))
 
     assert [forget(database, Keep(1, 0, 0), 1e12) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_forgetting_leaves_little_to_the_collector(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "FEW", 2)
+    save(database, *(record(ended(begun("hi"))) for _ in range(40)))
+    forget(database, Keep(1, 0, 0), 1e12)  # the first one compiles the statements
+    gc.collect()
+    gc.disable()
+    try:
+        while forget(database, Keep(1, 0, 0), 1e12):
+            pass
+        assert gc.collect() < 100  # it was some 40 each time
+    finally:
+        gc.enable()
 
 
 def test_room_is_given_back(tmp_path: Any) -> None:

@@ -1,6 +1,10 @@
-"""How long records stay: by age, number and size, forgotten a few at a time."""
+"""How long records stay: by age, number and size, forgotten a few at a time.
 
-from sqlalchemy import Connection, delete, func, select
+The statements are made once: the parts of a statement of SQLAlchemy refer to each other in circles, and stay in memory
+until the collector comes by.
+"""
+
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from qwen_gateway.ledger.database import Database
 from qwen_gateway.ledger.schema import ATTEMPTS, REQUESTS, RESPONSES, SESSIONS
@@ -10,36 +14,51 @@ FEW = 200
 """Exchanges that are forgotten in one transaction."""
 
 
+NUMBER = select(func.count()).select_from(REQUESTS)
+SIZE = select(func.coalesce(func.sum(REQUESTS.c.size), 0))
+OLDEST = (
+    select(REQUESTS.c.id, REQUESTS.c.size, REQUESTS.c.started_at)
+    .where(REQUESTS.c.started_at < bindparam("before"))
+    .order_by(REQUESTS.c.started_at, REQUESTS.c.id)
+    .limit(bindparam("few"))
+    .with_for_update(skip_locked=True)
+)
+FORGET = [
+    delete(column.table).where(column.in_(bindparam("doomed", expanding=True)))
+    for column in (ATTEMPTS.c.request_id, RESPONSES.c.request_id, REQUESTS.c.id)
+]
+# A session goes with its last exchange; one that has just begun waits for its first.
+FORGET_SESSIONS = delete(SESSIONS).where(
+    ~select(REQUESTS.c.id).where(REQUESTS.c.session_id == SESSIONS.c.id).exists(),
+    SESSIONS.c.last_at < bindparam("before"),
+)
+ANY_TIME = float("inf")
+
+
 def forget_some(connection: Connection, keep: Keep, now: float) -> int:
     """Forget some of the oldest exchanges that are over a limit; how many. Call it until that is 0."""
-    number = connection.execute(select(func.count()).select_from(REQUESTS)).scalar_one()
-    old = REQUESTS.c.started_at < now - keep.seconds
-    query = select(REQUESTS.c.id, REQUESTS.c.size).order_by(REQUESTS.c.started_at, REQUESTS.c.id).limit(FEW)
-    over = keep.requests and number - keep.requests
+    over = keep.requests and connection.execute(NUMBER).scalar_one() - keep.requests
     excess = size_of(connection) - keep.size if keep.size and may_hold(connection, keep.size) else 0
-    if over <= 0 and excess <= 0:
-        if not keep.seconds:
-            return 0
-        query = query.where(old)
+    if not keep.seconds and over <= 0 and excess <= 0:
+        return 0
+    old = now - keep.seconds if keep.seconds else -ANY_TIME
+    before = ANY_TIME if over > 0 or excess > 0 else old
     doomed = []
-    for row in connection.execute(query.add_columns(REQUESTS.c.started_at).with_for_update(skip_locked=True)):
-        aged = keep.seconds and row.started_at < now - keep.seconds
-        if not (aged or over > 0 or excess > 0):
+    for row in connection.execute(OLDEST, {"before": before, "few": FEW}):
+        if not (row.started_at < old or over > 0 or excess > 0):
             break
         doomed.append(row.id)
         over, excess = over - 1, excess - row.size
-    for column in (ATTEMPTS.c.request_id, RESPONSES.c.request_id, REQUESTS.c.id):
-        connection.execute(delete(column.table).where(column.in_(doomed)))
     if doomed:
-        # A session goes with its last exchange; one that has just begun waits for its first.
-        empty = ~select(REQUESTS.c.id).where(REQUESTS.c.session_id == SESSIONS.c.id).exists()
-        connection.execute(delete(SESSIONS).where(empty, SESSIONS.c.last_at < now - 60))
+        for statement in FORGET:
+            connection.execute(statement, {"doomed": doomed})
+        connection.execute(FORGET_SESSIONS, {"before": now - 60})
     return len(doomed)
 
 
 def size_of(connection: Connection) -> int:
     """Bytes of all bodies. Adding them up reads every row."""
-    return int(connection.execute(select(func.coalesce(func.sum(REQUESTS.c.size), 0))).scalar_one())
+    return int(connection.execute(SIZE).scalar_one())
 
 
 def may_hold(connection: Connection, size: int) -> bool:
