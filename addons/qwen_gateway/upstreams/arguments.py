@@ -10,6 +10,7 @@ import re
 from typing import Any, Literal
 
 from qwen_gateway.codec.json import BadJSON, dumps, loads
+from qwen_gateway.upstreams.repair import repaired
 
 Expected = Literal["start", "key", "colon", "value", "comma", "string", "over", "broken"]
 
@@ -315,10 +316,4 @@ def read(text: str) -> Any:
     try:
         return loads(text)
     except BadJSON:
-        pass
-    from json_repair import loads as repair  # noqa: PLC0415 - slow to import, and seldom needed
-
-    try:
-        return repair(text) or None
-    except (ValueError, RecursionError, TypeError, IndexError):
-        return None
+        return repaired(text) or None

@@ -1,7 +1,4 @@
-"""Arguments as the client gets them: JSON that conforms to the tool's schema, mended where a model broke it.
-
-json-repair is imported when the first call needs it.
-"""
+"""Arguments as the client gets them: JSON that conforms to the tool's schema, mended where a model broke it."""
 
 import re
 from collections.abc import Mapping
@@ -9,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from qwen_gateway.codec.json import BadJSON, dumps, loads
+from qwen_gateway.upstreams.repair import repaired
 from qwen_gateway.upstreams.schemas import complaint
 from qwen_gateway.upstreams.tool_prompt.coercion import Coercion
 from qwen_gateway.upstreams.tool_prompt.tags import value_of
 from qwen_gateway.upstreams.tool_prompt.toolbox import Tool
-
-LARGEST_MENDED = 64_000
-"""Characters of broken JSON that json-repair is given: it takes 0.4 s for them, and others wait with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +76,8 @@ def mend(text: str) -> tuple[Any, bool]:
             return loads(changed), True
         except BadJSON:
             continue
-    if len(text) > LARGEST_MENDED:
-        return None, False
-    from json_repair import repair_json  # noqa: PLC0415 - most calls need no mending
-
-    try:
-        made = repair_json(text, return_objects=True, skip_json_loads=True)
-        dumps(made)
-    except Exception:  # a parser of broken text may break on any of it
-        return None, False
-    return made, made not in ("", None)
+    made = repaired(text)
+    return made, made is not None
 
 
 _LITERALS = re.compile(r'"(?:[^"\\]|\\[\s\S])*"|\b(?:True|False|None)\b|[\n\r\t]|,(?=\s*[}\]])')
