@@ -23,6 +23,7 @@ def default_addons() -> Sequence[object]:
     from qwen_gateway.gateway import Gateway
     from qwen_gateway.gateway_keys import GatewayKeys
     from qwen_gateway.health import Health
+    from qwen_gateway.heap import Heap
     from qwen_gateway.host import Host
     from qwen_gateway.keys.ring import KeyRing
     from qwen_gateway.ledger import Ledger
@@ -81,6 +82,7 @@ def default_addons() -> Sequence[object]:
         WebChats(engine),
         StoredChats(shelf),
         Gateway(engine, legs, shelf, making),
+        Heap(),
         Recorder(ledger, me),
         Storage(ledger, shelf),  # last: at the end it closes the ledger
     ]

@@ -11,7 +11,7 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy.mode_servers import ServerInstance
 
-from qwen_gateway import flows, heap, options
+from qwen_gateway import flows, options
 from qwen_gateway.callers import host_of, is_loopback
 from qwen_gateway.ledger import LedgerError
 from qwen_gateway.ledger.presence import has_keys
@@ -74,7 +74,6 @@ class Host:
         if ctx.options.qwen_hook_table:
             self._table = HookTable(ctx.master.addons)
             self._table.install()
-        heap.keep_small()
         proxyserver = ctx.master.addons.get("proxyserver")
         for server in list(proxyserver.servers) if proxyserver else []:
             mode = server.mode
