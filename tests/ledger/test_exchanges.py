@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.event import listen
 
 from qwen_gateway.codec.deltas import Fault
 from qwen_gateway.exchange import Attempt
@@ -291,6 +292,17 @@ def test_forgetting_leaves_little_to_the_collector(database: Database, monkeypat
         assert gc.collect() < 100  # it was some 40 each time
     finally:
         gc.enable()
+
+
+def test_fewer_are_forgotten_by_the_same_statements(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "FEW", 3)
+    save(database, *(record(ended(begun("hi"))) for _ in range(5)))
+    said: list[str] = []
+    listen(database.engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+
+    assert [forget(database, Keep(1, 0, 0), 1e12) for _ in range(3)] == [3, 2, 0]
+    assert len({text for text in said if text.startswith("DELETE")}) == 4
+    assert number(database, REQUESTS) == number(database, RESPONSES) == number(database, ATTEMPTS) == 0
 
 
 def test_room_is_given_back(tmp_path: Any) -> None:

@@ -50,8 +50,10 @@ def forget_some(connection: Connection, keep: Keep, now: float) -> int:
         doomed.append(row.id)
         over, excess = over - 1, excess - row.size
     if doomed:
+        # Always as many: SQLite's driver keeps each length of a list as a statement of its own, some 20 KiB.
+        some = [*doomed, *doomed[-1:] * (FEW - len(doomed))]
         for statement in FORGET:
-            connection.execute(statement, {"doomed": doomed})
+            connection.execute(statement, {"doomed": some})
         connection.execute(FORGET_SESSIONS, {"before": now - 60})
     return len(doomed)
 
