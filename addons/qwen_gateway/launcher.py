@@ -1,5 +1,6 @@
 """Our own way to start mitmproxy: a master with our addons in place, tuned, and a banner when it is up."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ class Tuner:
             # It looks for calls to mitm.it, where proxied clients get the certificate: a parsed address for each call.
             ctx.master.addons.remove(page)
         tuning.settle()
+        asyncio.get_running_loop().call_later(tuning.SETTLED, tuning.settle)
 
 
 def make_master(kind: str, *, tune: bool) -> Callable[[Options], Master]:

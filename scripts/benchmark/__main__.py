@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sides", metavar="NAMES", help=f"of {','.join(SIDES)}; usually {','.join(USUAL)}")
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each side has its turn (3)")
     parser.add_argument("--seconds", type=float, metavar="S", help="of each stretch that is measured (4)")
-    parser.add_argument("--calls", type=int, metavar="N", help="of the memory measure (20,000)")
+    parser.add_argument("--calls", type=int, metavar="N", help="of the measures of memory (20,000)")
     parser.add_argument("--soak", metavar="STREAMS,CHUNKS,MS,RAMP", help="of the soak measure (1000,200,100,10)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round")
     parser.add_argument("--profile", action="store_true", help="also say where the gateway spends its time")

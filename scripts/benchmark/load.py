@@ -75,9 +75,10 @@ class Line:
         await self.connection.call(exchange)
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; the next call opens a connection again."""
         if self.connection:
             self.connection.give_up()
+        self.connection = None
 
 
 async def together(workers: Iterable[Coroutine[Any, Any, None]], limit: float) -> bool:
@@ -89,8 +90,13 @@ async def together(workers: Iterable[Coroutine[Any, Any, None]], limit: float) -
     return not late
 
 
-async def calls(port: int, pid: int | None, connections: int, seconds: float = 0.0, count: int = 0) -> Figures:
-    """Small JSON calls, each connection as fast as it is answered, for some seconds or until there were so many."""
+async def calls(
+    port: int, pid: int | None, connections: int, seconds: float = 0.0, count: int = 0, *, anew: bool = False
+) -> Figures:
+    """Small JSON calls, each connection as fast as it is answered, for some seconds or until there were so many.
+
+    With `anew`, each call has a connection of its own.
+    """
     problems: Counter[str] = Counter()
     times: list[float] = []
     stretch = Stretch(pid)
@@ -110,6 +116,8 @@ async def calls(port: int, pid: int | None, connections: int, seconds: float = 0
             await line.call(call)
             stretch.add(1)
             times.append(call.took)
+            if anew:
+                line.close()
 
     await together(map(warm, lines), PATIENCE)
     stretch.begin()

@@ -149,6 +149,15 @@ def measure_memory(load: Load, running: Running, settings: Settings) -> Round:
     return result
 
 
+def measure_anew(load: Load, running: Running, settings: Settings) -> Round:
+    """Resident memory after many calls that had a connection each, 200 at once."""
+    count = settings.calls
+    got = load.order(running, do="calls", connections=200, count=count, anew=True)
+    after = resident_bytes(running.pid or 0) / MIB
+    cost = 1000 * got["cpu"] / max(1, got["count"])
+    return Round({"after": after, "calls": float(count), "cpu": cost}, problems=Counter(got["problems"]))
+
+
 type Measure = Callable[[Load, Running, Settings], Round]
 
 # name -> (function, sides that make no sense, whether it is repeated in every round)
@@ -159,4 +168,5 @@ MEASURES: dict[str, tuple[Measure, set[str], bool]] = {
     "ttft": (measure_ttft, {"bare"}, True),
     "soak": (measure_soak, {"bare"}, False),
     "memory": (measure_memory, {"direct"}, False),
+    "anew": (measure_anew, {"direct"}, False),
 }

@@ -95,6 +95,15 @@ TABLES: dict[str, tuple[str, list[Column]]] = {
             Column("slope", "KiB per 1,000 calls"),
         ],
     ),
+    "anew": (
+        "A connection for each call, 200 at once",
+        [
+            Column("calls", "calls", 0),
+            Column("after", "MiB after"),
+            Column("cpu", "CPU ms/call", 2),
+            Column("cpu", "/ bare", 2, "bare"),
+        ],
+    ),
 }
 
 LAUNCHER, SCRIPT, BOTH = ("launcher",), ("script",), ("script", "launcher")
@@ -107,6 +116,7 @@ BUDGETS = [
     Budget("many streams: no lost chunk", "soak", "lost", BOTH, 0),
     Budget("many streams: first chunk p50 <= 250 ms added", "soak", "p50", BOTH, 250, "direct", "added"),
     Budget("resident memory <= 150 MiB", "memory", "after", BOTH, 150),
+    Budget("resident memory <= 150 MiB, a connection each", "anew", "after", BOTH, 150),
     Budget("memory slope <= 10 KiB per 1,000 calls", "memory", "slope", BOTH, 10),
 ]
 
