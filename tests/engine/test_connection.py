@@ -1,8 +1,16 @@
 """A connection of our own over real sockets: whatever an upstream does is the same there as in aiohttp's session."""
 
 import asyncio
+import contextlib
 import gzip
+import select
+import socket
+import ssl
+import threading
 import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -176,8 +184,12 @@ async def test_last_bytes_are_not_waited_for_very_long(
         await ended(playing)
 
 
-async def test_a_request_that_is_not_taken_is_dropped_with_its_call(transport: AiohttpTransport) -> None:
+@pytest.mark.parametrize("secure", [False, True])
+async def test_a_request_that_is_not_taken_is_dropped_with_its_call(
+    authority: tuple[ssl.SSLContext, Path], secure: bool
+) -> None:
     async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
         await cancelled.wait()
         try:
             while piece := await reader.read(2**20):
@@ -187,19 +199,91 @@ async def test_a_request_that_is_not_taken_is_dropped_with_its_call(transport: A
         writer.close()
         over.set()
 
-    cancelled, over = asyncio.Event(), asyncio.Event()
+    reached, cancelled, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
     taken: list[int] = []
-    server = await asyncio.start_server(dawdle, "127.0.0.1", limit=2**10)
+    context, bundle = authority
+    transport = AiohttpTransport(ca_bundle=str(bundle))
+    server = await asyncio.start_server(dawdle, "127.0.0.1", limit=2**10, ssl=context if secure else None)
     async with server, asyncio.timeout(10):
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        url = f"http{'s' * secure}://localhost:{server.sockets[0].getsockname()[1]}/"
         call = asyncio.create_task(transport.send("POST", url, {}, bytes(2**24)))
+        await reached.wait()
         await asyncio.sleep(0.1)
         call.cancel()
         await asyncio.wait([call])
         cancelled.set()
         await over.wait()
+    await transport.aclose()
 
     assert sum(taken) < 2**24
+
+
+@asynccontextmanager
+async def secure_upstream(
+    authority: tuple[ssl.SSLContext, Path], talk: Callable[[ssl.SSLSocket], None]
+) -> AsyncIterator[tuple[AiohttpTransport, str]]:
+    """An upstream that answers one connection after the other in a thread, where it decides when TLS is read."""
+    context, bundle = authority
+
+    def serve() -> None:
+        while True:
+            try:
+                plain = listener.accept()[0]
+            except OSError:
+                return
+            with plain, contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as connection:
+                connection.recv(2**16)
+                talk(connection)
+
+    transport = AiohttpTransport(ca_bundle=str(bundle))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield transport, f"https://localhost:{listener.getsockname()[1]}/"
+        finally:
+            await transport.aclose()
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+async def test_an_upstream_that_does_not_read_hears_of_a_cancel_at_once(
+    authority: tuple[ssl.SSLContext, Path],
+) -> None:
+    """The leave that TLS takes is waited for half a minute, and a model that thinks does not read it."""
+    heard: asyncio.Queue[bool] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def think(connection: ssl.SSLSocket) -> None:
+        loop.call_soon_threadsafe(heard.put_nowait, False)
+        hung_up = select.poll()
+        hung_up.register(connection.fileno(), select.POLLRDHUP)
+        loop.call_soon_threadsafe(heard.put_nowait, bool(hung_up.poll(10_000)))
+
+    async with secure_upstream(authority, think) as (transport, url), asyncio.timeout(5):
+        call = asyncio.create_task(transport.send("POST", url, {}, b"{}"))
+        await heard.get()
+        call.cancel()
+        assert await heard.get()
+
+
+async def test_a_slow_reader_gets_all_of_an_answer_whose_upstream_has_left(
+    authority: tuple[ssl.SSLContext, Path],
+) -> None:
+    def hurry(connection: ssl.SSLSocket) -> None:
+        piece = bytes(2**10)
+        connection.sendall(CHUNKED + b"400\r\n%b\r\n" % piece * 700 + b"0\r\n\r\n")
+        connection.unwrap()
+
+    async with secure_upstream(authority, hurry) as (transport, url), asyncio.timeout(20):
+        for _ in range(6):  # whether the leave overtakes what the reader has no room for is a matter of luck
+            answer = await transport.send("POST", url, {}, b"{}")
+            await asyncio.sleep(0.1)
+            received = 0
+            async for chunk in answer.chunks():
+                received += len(chunk)
+                await asyncio.sleep(0.02)
+            await answer.aclose()
+            assert received == 700 * 2**10
 
 
 @pytest.mark.parametrize("head", [CHUNKED, OK + b"\r\n", OK + b"content-length: %d\r\n\r\n" % (2**26)])

@@ -1,6 +1,7 @@
 """Which connections carry another request, and how new ones are made."""
 
 import asyncio
+import contextlib
 import gzip
 import socket
 import ssl
@@ -11,7 +12,6 @@ import pytest
 from qwen_gateway.engine import connections
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.transport import TransportFault
-from qwen_gateway.simulator.certificates import make_context
 from tests.engine.wire import Do, Script, Wire, wire
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -41,6 +41,13 @@ AGAIN: dict[str, tuple[Script, bool]] = {
     "connection: close": ([OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")], False),
     "HTTP/1.0": ([OK.replace(b"/1.1", b"/1.0")], False),
     "an answer nobody asked for": ([OK + OK], False),
+    "half an answer nobody asked for": ([OK + OK[:25]], False),
+    "a letter nobody asked for": ([OK + b"H"], False),
+    "thousands of chunks": (
+        [CHUNKED.partition(b"2\r")[0] + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n"],
+        True,
+    ),
+    "trailers": ([CHUNKED[:-2] + b"x-request-id: 1\r\nset-cookie: a=b\r\n\r\n"], True),
     "bytes nobody asked for": ([OK, Do.PAUSE, b"more"], False),
     "a close while it waits": ([OK, Do.PAUSE, Do.CLOSE], False),
     "a reset while it waits": ([OK, Do.PAUSE, Do.RESET], False),
@@ -56,6 +63,23 @@ async def test_a_connection_is_used_again_after(transport: AiohttpTransport, nam
             await asyncio.sleep(0.03)
 
     assert used(playing) == ([1, 1, 1] if again else [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "trailer", ["x-request-id: of-another", "set-cookie: token=of-another", "content-encoding: gzip"]
+)
+async def test_what_follows_a_body_is_not_the_next_answers(transport: AiohttpTransport, trailer: str) -> None:
+    """Other accounts call on the same connections: a cookie would end in another one's session."""
+    async with wire([CHUNKED[:-2] + trailer.encode() + b"\r\nx-more: 1\r\n\r\n"], [OK]) as playing:
+        await call(transport, playing)
+        answer = await transport.send("POST", playing.url(), {}, b"")
+        body = b"".join([chunk async for chunk in answer.chunks()])
+        await answer.aclose()
+
+    assert used(playing) == [1, 1]
+    assert body == b"ok"
+    assert dict(answer.headers) == {"Content-Length": "2"}
+    assert answer.set_cookies == []
 
 
 async def test_answers_of_every_kind_follow_each_other(transport: AiohttpTransport) -> None:
@@ -111,27 +135,35 @@ async def test_any_other_request_is_sent_once(transport: AiohttpTransport, endin
     assert used(playing) == [1, 1]
 
 
-async def test_an_answer_to_half_a_request_is_the_last_one(transport: AiohttpTransport) -> None:
+@pytest.mark.parametrize("secure", [False, True])
+async def test_an_answer_to_half_a_request_is_the_last_one(
+    authority: tuple[ssl.SSLContext, Path], secure: bool
+) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(OK.replace(b"200 OK", b"413 Too Much"))
-        gone.append(await reader.read(2**30) == b"")
-        while await reader.read(2**20):
-            pass
-        gone.append(True)
+        await answered.wait()
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(2**20):
+                taken.append(len(piece))
         writer.close()
+        over.set()
 
-    gone: list[bool] = []
-    server = await asyncio.start_server(refuse, "127.0.0.1", limit=2**10)
-    async with server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    answered, over = asyncio.Event(), asyncio.Event()
+    taken: list[int] = []
+    context, bundle = authority
+    transport = AiohttpTransport(ca_bundle=str(bundle))
+    server = await asyncio.start_server(refuse, "127.0.0.1", limit=2**10, ssl=context if secure else None)
+    async with server, asyncio.timeout(10):
+        url = f"http{'s' * secure}://localhost:{server.sockets[0].getsockname()[1]}/"
         answer = await transport.send("POST", url, {}, bytes(2**24))
         await answer.aclose(reuse=True)
-        async with asyncio.timeout(10):
-            while not any(gone):
-                await asyncio.sleep(0.002)
+        answered.set()
+        await over.wait()
+    await transport.aclose()
 
     assert answer.status == 413
+    assert sum(taken) < 2**24
 
 
 async def test_what_waits_too_long_is_closed(transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,12 +184,6 @@ async def test_closing_leaves_no_connection(transport: AiohttpTransport) -> None
             while len(playing.closed) < 3:
                 await asyncio.sleep(0.002)
         assert await call(transport, playing) == b"ok"  # and it can be used again
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    folder = tmp_path_factory.mktemp("authority")
-    return make_context(folder, ["localhost"], http2=False), folder / "ca.pem"
 
 
 async def test_certificates_are_checked_and_the_host_is_named(authority: tuple[ssl.SSLContext, Path]) -> None:

@@ -6,12 +6,15 @@ it we rely on this (aiohttp 3.14; `tests/engine/test_connection.py` holds it to 
 * `TCPConnector.connect` gives a connection whose transport takes another protocol. What had arrived before is in its
   first protocol's `_tail`. Closing the connector closes every connection that was not released, and waits until the
   first protocol's `connection_lost` was called.
-* `HttpResponseParser` reads one answer after another. `feed_data` gives the heads that are complete, each with the
-  reader that its body is fed into, unpacked; it raises for what is not HTTP or over its limits. `feed_eof` says that
-  the connection ended, and raises if the body is not complete.
+* `HttpResponseParser` is made for each answer, as aiohttp does: it keeps the trailers of one for the next. `feed_data`
+  gives the heads that are complete, each with the reader that its body is fed into, unpacked; it raises for what is
+  not HTTP or over its limits. `feed_eof` says that the connection ended, and raises if the body is not complete; it
+  gives what has come of another head, None between two answers.
 * The reader asks the protocol to pause when it holds too much, and to resume whenever there is room. A parser that was
   paused may hold bytes, and goes on when it is fed nothing.
 * `StreamReader.read_nowait` gives all there is, or raises what `set_exception` was given.
+* asyncio's TLS transport hands what it encrypts to another one, `_ssl_protocol._transport`, and knows nothing of what
+  waits there.
 """
 
 import asyncio
@@ -52,20 +55,26 @@ class Connection(asyncio.Protocol):
         self.transport = lease.transport
         self.transport.set_protocol(self)
         self.idle_since = 0.0
-        self._parser = HttpResponseParser(
+        below = getattr(lease.transport, "_ssl_protocol", None)
+        self._below: asyncio.Transport | None = getattr(below, "_transport", None)
+        self._parser = self._new_parser()
+        self._asked = False
+        self._head: RawResponseMessage | None = None
+        self._body: aiohttp.StreamReader = aiohttp.EMPTY_PAYLOAD
+        self._waiter: asyncio.Future[None] | None = None
+        self._paused = False
+        self._was_paused = False  # in this answer
+        self._over: Exception | None = None
+        self._last = False
+
+    def _new_parser(self) -> HttpResponseParser:
+        return HttpResponseParser(
             self,  # type: ignore[arg-type]
             self._loop,
             ROOM,
             payload_exception=aiohttp.ClientPayloadError,
             read_until_eof=True,
         )
-        self._asked = False
-        self._head: RawResponseMessage | None = None
-        self._body: aiohttp.StreamReader = aiohttp.EMPTY_PAYLOAD
-        self._waiter: asyncio.Future[None] | None = None
-        self._paused = False
-        self._over: Exception | None = None
-        self._last = False
 
     async def ask(self, request: bytes) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
         """Send a request; the head of its answer, and what its body comes from.
@@ -94,6 +103,7 @@ class Connection(asyncio.Protocol):
         """Expect an answer."""
         self._asked = True
         self._head, self._body = None, aiohttp.EMPTY_PAYLOAD
+        self._parser, self._was_paused = self._new_parser(), False
 
     def more(self) -> asyncio.Future[None]:
         """Done when something has arrived, or the connection has ended."""
@@ -108,17 +118,30 @@ class Connection(asyncio.Protocol):
     def let_go(self) -> None:
         """The answer is not read any further: keep the connection if it can carry another request."""
         self._asked = False
-        head = self._head
-        unsent = self.transport.get_write_buffer_size()  # it answered before it had the whole request
-        if head is None or head.should_close or self._last or self._over or unsent or not self._body.is_eof():
-            self.close()
-        else:
+        if self._is_clean():
             self._idle(self)
+        else:
+            self.close()
+
+    def _is_clean(self) -> bool:
+        """Whether this question and its answer are over to the last byte, and nothing else has begun."""
+        head = self._head
+        if head is None or head.should_close or self._last or self._over or self._paused or not self._body.is_eof():
+            return False
+        try:
+            return not self._unsent() and self._parser.feed_eof() is None
+        except Exception:  # whatever has begun, it is not over
+            return False
+
+    def _unsent(self) -> int:
+        """Bytes of the request that have not left: it was answered, or given up, before the upstream had all of it."""
+        waiting = self.transport.get_write_buffer_size()
+        return waiting if self._below is None else waiting + self._below.get_write_buffer_size()
 
     def close(self) -> None:
-        """Close it. An upstream that still writes is cancelled so."""
-        if self.transport.get_write_buffer_size():
-            self.transport.abort()  # it does not take the request: waiting until it has would be waiting for ever
+        """Close it. An upstream that still reads or writes is cancelled so, at once: TLS would ask it for its leave."""
+        if self._head is None or not self._body.is_eof() or self._unsent():
+            self.transport.abort()
         self._lease.close()
 
     def data_received(self, data: bytes) -> None:
@@ -148,33 +171,40 @@ class Connection(asyncio.Protocol):
         self._last |= upgraded
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended; for a body without a length that is its end."""
-        if self._asked and self._over is None:
-            try:
-                self._parser.feed_eof()
-            except Exception:  # the body is not complete, in whatever way
-                self._body.set_exception(aiohttp.ClientPayloadError())
+        """It has ended; for a body without a length that is its end. What the parser still holds is read first."""
+        if self._asked and self._over is None and not self._paused:
+            self._end_body()
         ended = aiohttp.ClientOSError(*exc.args) if isinstance(exc, OSError) else aiohttp.ServerDisconnectedError()
         self._over = self._over or ended
         self._first.connection_lost(exc)
         self._lease.close()
         self._wake()
 
+    def _end_body(self) -> None:
+        try:
+            self._parser.feed_eof()
+        except Exception:  # the body is not complete, in whatever way
+            self._body.set_exception(aiohttp.ClientPayloadError())
+
     def pause_reading(self) -> None:
         """The body's reader holds enough."""
-        self._paused = True
+        self._paused = self._was_paused = True
         self._parser.pause_reading()
         self.transport.pause_reading()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
-        """There is room again; asked for with every read."""
-        if not self._paused:
+        """There is room again; asked for with every read. The parser may have paused itself meanwhile."""
+        if not self._was_paused:
             return
-        self._paused = False
+        was_paused, self._paused = self._paused, False
         if resume_parser:
             self._parse(b"")
-        if not self._paused:
+        if self._paused:
+            return
+        if self._over is None:
             self.transport.resume_reading()
+        elif was_paused and not self._body.is_eof():
+            self._end_body()
 
 
 class DirectAnswer:
