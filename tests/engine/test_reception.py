@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from qwen_gateway.codec.deltas import Begin, Fault, Finish, Text, Usage
+from qwen_gateway.engine.delivery import Headers
 from qwen_gateway.engine.limits import Limits
 from qwen_gateway.engine.reception import ERROR_BODY_LIMIT, fault_in, for_choice
 from qwen_gateway.engine.transport import TransportFault
-from tests.engine.fakes import END, OK, SILENT, STREAM, Gateway, Script, Upstream, chunk, error, sse
+from tests.engine.fakes import END, OK, SILENT, STREAM, Client, Gateway, Script, Upstream, chunk, error, sse
 
 
 async def test_a_finished_answer_gives_its_connection_back() -> None:
@@ -50,6 +51,26 @@ async def test_silence_names_the_limit_that_it_broke(pieces: list[object], optio
 
     assert option in served.client.error["message"]
     assert served.client.error["code"] == "upstream_timeout"
+
+
+@pytest.mark.parametrize("step", ["begin", "send"])
+async def test_a_client_that_does_not_read_is_not_a_silent_upstream(step: str) -> None:
+    class Dawdler(Client):
+        async def begin(self, status: int, headers: Headers) -> None:
+            await asyncio.sleep(0.15 * (step == "begin"))  # as for a flow that is intercepted in mitmweb
+            await super().begin(status, headers)
+
+        async def send(self, data: bytes) -> None:
+            await asyncio.sleep(0.15 * (step == "send"))
+            await super().send(data)
+
+    gateway = Gateway(Upstream(OK), "a", limits=Limits(first=0.05, idle=0.05, wait=0, attempts=1))
+
+    served = await gateway.ask(Dawdler())
+
+    assert served.exchange.outcome == "finished"
+    assert b"[DONE]" in served.client.body
+    assert gateway.states() == {("a", ""): "healthy"}
 
 
 async def test_a_whole_answer_has_a_limit_of_its_own() -> None:

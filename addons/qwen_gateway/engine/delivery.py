@@ -103,15 +103,18 @@ class Delivery:
 
     async def write(self, deltas: list[Delta]) -> None:
         """Show deltas; the first ones begin the answer."""
+        if rest := self.write_now(deltas):
+            await self.send(rest)
+
+    def write_now(self, deltas: list[Delta]) -> bytes:
+        """Show deltas if nothing must be waited for; else the bytes that `send` has to bring to the client."""
         self.pieces += len(deltas)
         data = self.writer.write(deltas)
-        if not data:
-            return
-        if self._begun and not self._over and not self._lock.locked() and self._client.send_now(data):
+        if data and self._begun and not self._over and not self._lock.locked() and self._client.send_now(data):
             if self._watchdog is not None:
                 self._watchdog.touch()
-            return
-        await self._send(data)
+            return b""
+        return data
 
     async def finish(self) -> None:
         """The answer is complete."""
@@ -156,7 +159,8 @@ class Delivery:
             self._watchdog.stop()
         self._over = True
 
-    async def _send(self, data: bytes) -> None:
+    async def send(self, data: bytes) -> None:
+        """Bring bytes to the client, however slow it is; the first ones begin the answer."""
         if self._watchdog is not None:
             self._watchdog.touch()
         async with self._lock:
@@ -187,7 +191,7 @@ class Delivery:
         return headers
 
     def _beat(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._send(sse.KEEP_ALIVE))
+        task = asyncio.get_running_loop().create_task(self.send(sse.KEEP_ALIVE))
         self._beats.add(task)
         task.add_done_callback(self._beats.discard)
 

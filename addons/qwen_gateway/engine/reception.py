@@ -148,8 +148,10 @@ class Reception:
             if guard is not None and deltas:
                 deltas = self._guarded(guard, deltas)
             if attempt.shown:
-                if deltas:
-                    await self._delivery.write(for_choice(deltas, self._number))
+                if deltas and (rest := self._delivery.write_now(for_choice(deltas, self._number))):
+                    timer.reschedule(None)  # a client that does not read is not an upstream that is silent
+                    await self._delivery.send(rest)
+                    armed = 0.0
             else:
                 if not self._begun and len(attempt.answer) < ERROR_BODY_LIMIT:
                     attempt.answer += chunk
@@ -160,8 +162,9 @@ class Reception:
                     if not self._begun and opens(deltas):
                         self._begin()
                     if self._begun and self._exchange.call.stream and (guard is None or opens(held)):
+                        timer.reschedule(None)
                         await self._show(held, attempt)
-                        held = []
+                        held, armed = [], 0.0
             if self._begun and loop.time() - armed > idle / 20:  # not with each chunk: a timer is dearer than a chunk
                 armed = loop.time()
                 timer.reschedule(armed + idle)
