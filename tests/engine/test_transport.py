@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 
 from qwen_gateway.codec.json import dumps
@@ -181,3 +182,4 @@ async def test_redirects_are_not_followed(transport: Any) -> None:
 def test_an_error_without_words_is_told_by_its_name() -> None:
     assert describe(OSError()) == "OSError"
     assert describe(OSError("gone")) == "gone"
+    assert "word" not in describe(aiohttp.InvalidURL("http://user:word@xn--"))

@@ -202,6 +202,7 @@ def test_broken_answers_have_a_class_too(name: str, verdict: str) -> None:
         ("any", 429, b"", "throttle"),
         ("any", 500, b"Internal Server Error", "overload"),
         ("any", 504, b"<html>alibaba-ga</html>", "timeout"),
+        ("any", 407, b"<html>Proxy Authentication Required</html>", "unreachable"),
         ("any", 524, b"", "overload"),
         ("any", 599, b"", "overload"),
     ],

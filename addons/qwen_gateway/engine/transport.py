@@ -61,6 +61,7 @@ class Transport(Protocol):
 WORDS = {
     "ClientPayloadError": "its body ended too early or was malformed",
     "ClientResponseError": "its head is not HTTP",
+    "InvalidURL": "the URL cannot be used",
     "Malformed": "its head is not HTTP",
     "ServerDisconnectedError": "the server closed the connection",
     "RemoteProtocolError": "the server did not keep to HTTP",

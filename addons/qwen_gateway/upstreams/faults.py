@@ -182,6 +182,7 @@ ROWS = (
     # What is left is told by the status.
     row("auth_dead", "RFC 9110 15.5.2", statuses=(401,)),
     row("not_entitled", "RFC 9110 15.5.4", statuses=(403,)),
+    row("unreachable", "RFC 9110 15.5.8: the account's proxy", statuses=(407,)),
     row("timeout", "RFC 9110 15.6.5", statuses=(408, 504)),
     row("throttle", "RFC 6585 4", statuses=(429,)),
     row("overload", "RFC 9110 15.6", statuses=(500, 502, 503, 520, 521, 522, 523, 524, 529)),
