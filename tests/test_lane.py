@@ -314,6 +314,134 @@ async def test_an_addon_may_end_the_connection_or_change_the_response(listen, ad
     assert got.endswith(b"\r\n\r\n" + body)
 
 
+class Replaces:
+    """Puts another response in the place of ours, in one of the hooks."""
+
+    def __init__(self, hook, **made):
+        self.made = made
+        setattr(self, hook, self.replace)
+
+    def replace(self, found):
+        found.response = http.Response.make(**self.made)
+
+
+async def stream_two(client, _):
+    await client.begin(200, [("content-type", "text/event-stream")])
+    await client.send(b"data: a\n\n")
+    await client.send(b"data: b\n\n")
+    await client.end(torn=False)
+
+
+async def ask_and_read_on(reader, writer):
+    """All that comes, and whether the connection has ended."""
+    writer.write(CALL)
+    got = b""
+    try:
+        async with asyncio.timeout(0.3):
+            while piece := await reader.read(2**16):
+                got += piece
+    except TimeoutError:
+        return got, False
+    return got, True
+
+
+@pytest.mark.parametrize("hook", ["request", "responseheaders", "response"])
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"status_code": 451, "content": b"redacted"},
+        {"content": b"hello", "headers": {"transfer-encoding": "chunked"}},
+        {"content": b"hello", "headers": {"connection": "close", "content-length": "5"}},
+        {"content": b"hello", "headers": {"content-type": "text/plain"}},  # up to the close
+    ],
+)
+async def test_an_addon_may_put_another_response_in_its_place(listen, hook, made):
+    await both(listen, ask_and_read_on, lambda: Replaces(hook, **made))
+
+
+async def test_the_response_of_another_protocol_is_one_of_http_1(listen):
+    class Replays:
+        def request(self, found):
+            found.response = http.Response.make(200, b"hello")
+            found.response.http_version = "HTTP/2.0"
+
+    (got, _), _, _ = await both(listen, ask_and_read_on, Replays)
+
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "serve"),
+    [
+        (lambda response: setattr(response, "stream", False), stream_two),
+        (lambda response: response.headers.pop("transfer-encoding"), stream_two),
+        (lambda response: response.headers.update({"connection": "close"}), stream_two),
+        (lambda response: setattr(response, "stream", bytes.upper), whole),
+    ],
+)
+async def test_an_addon_may_change_how_an_answer_is_sent(listen, change, serve):
+    class Changing:
+        def responseheaders(self, found):
+            change(found.response)
+
+        def response(self, found):
+            if found.response.content:
+                found.response.content = found.response.content.replace(b"a", b"*")
+
+    await both(listen, ask_and_read_on, Changing, serve=serve)
+
+
+@pytest.mark.parametrize("ending", [lambda found: found.kill(), lambda found: Closes().request(found)])
+async def test_what_stands_behind_a_call_that_ends_the_connection_is_not_served(listen, ending):
+    class Ends:
+        async def request(self, found):
+            await asyncio.sleep(0.05)
+            ending(found)
+
+    async def talk(reader, writer):
+        writer.write(CALL)
+        await asyncio.sleep(0.02)
+        writer.write(CALL)
+        return await reader.read()
+
+    await both(listen, talk, Ends)
+
+
+async def test_what_piles_up_behind_a_call_ends_the_connection(listen, monkeypatch):
+    monkeypatch.setattr(lane, "LIMIT", 1000)
+
+    async def never(client, _):
+        await asyncio.sleep(60)
+
+    async with listen(True, serve=never) as listener:
+        async with listener.connect() as (reader, writer), asyncio.timeout(5):
+            writer.write(CALL)
+            await asyncio.sleep(0.02)
+            writer.write(CALL * 2000)
+            assert await reader.read() == b""
+            await asyncio.sleep(0.05)
+        assert listener.serves.ended == ["cancelled"]
+
+
+async def test_an_answer_that_is_given_up_before_its_head_has_no_bytes(listen):
+    class Waiting:
+        async def responseheaders(self, found):
+            await asyncio.sleep(60)
+
+    async def stream(client, _):
+        try:
+            async with asyncio.timeout(0.05):
+                await client.begin(200, [])
+        except TimeoutError:
+            await client.send(b"data: {error}\n\n")
+            await client.end(torn=False)
+
+    async with listen(True, Waiting(), serve=stream) as listener:
+        async with listener.connect() as (reader, writer), asyncio.timeout(5):
+            assert await ask_and_hear_the_end(reader, writer) == b""
+        assert listener.watcher.hooks == ["requestheaders", "request", "responseheaders", "error"]
+
+
 class Shouts:
     def responseheaders(self, found):
         if found.response.stream:

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Self
 
 from mitmproxy import ctx, http
-from mitmproxy.connection import Server
+from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.proxy import events
 from mitmproxy.proxy.layers.http import HttpLayer
 from mitmproxy.proxy.layers.http._http1 import Http1Server
@@ -35,6 +35,9 @@ from qwen_gateway.router import CALLS, route
 
 LIMIT = 16 * 1024 * 1024
 """Bytes of a body that are waited for here. Of a longer one the layers show the head before the body has come."""
+
+ROOM = 64 * 1024
+"""Bytes beside a body of the longest kind that may wait behind a call; who sends more is cut off."""
 
 Owners = Callable[[], Iterator[HttpLayer]]
 """Gives the HTTP layers of the connection that are alive."""
@@ -105,6 +108,9 @@ class Lane:
         data = event.data
         if self._held or self.passage is not None:
             self._held += data
+            if self.passage is not None and len(self._held) > self._limit + ROOM:
+                self._held.clear()
+                self._handler.close_connection(self.client)
             if self.passage is not None or len(self._held) < self._wanted:
                 return ()
             data = bytes(self._held)
@@ -124,6 +130,8 @@ class Lane:
 
     def _layers_wait(self) -> bool:
         """Whether the layers are between two requests."""
+        if self.client.tls:
+            return False  # what is in clear on such a connection is not the client's
         if not self._idle:
             for owner in self._owners():
                 server = getattr(owner.connections.get(self.client), "_child", None)
@@ -160,7 +168,9 @@ class Lane:
         """The call is at its end; what came in meanwhile is looked at."""
         self.passage = None
         self._wanted = 0
-        if self._held:
+        if self.client.state is not ConnectionState.OPEN:
+            self._held.clear()  # the answer to what stands behind would be taken for the end of this one, or for it
+        elif self._held:
             again = self._handler.server_event(events.DataReceived(self.client, b""))
             asyncio_utils.create_task(again, name="qwen call", keep_ref=True, client=self.client.peername)
 

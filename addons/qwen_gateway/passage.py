@@ -26,6 +26,7 @@ from mitmproxy.utils import asyncio_utils
 
 from qwen_gateway import local
 from qwen_gateway.engine.delivery import Headers
+from qwen_gateway.framing import CHUNKS, as_http1, framing_of
 from qwen_gateway.leg import Serve
 from qwen_gateway.openai.errors import OpenAIError
 from qwen_gateway.prompt_hooks import Tell
@@ -66,6 +67,8 @@ class Passage:
         self._over = over
         self._serving: asyncio.Task[None] | None = None
         self._ended = False
+        self._framing = CHUNKS
+        self._collected: bytearray | None = None
 
     def attach(self, serve: Serve) -> None:
         """Have `serve` answer.
@@ -136,6 +139,11 @@ class Passage:
         self.flow.live = False
         return rest
 
+    async def _give_up(self, why: str) -> None:
+        """The call is over, and broke."""
+        self._ended = True
+        await self._break(why)
+
     async def _break(self, why: str) -> None:
         """End so that no client takes what it has for a whole answer."""
         if (rest := self._broken(why)) is not None:
@@ -159,15 +167,46 @@ class Passage:
         self.flow.response = response
         if not await self._passes(HttpResponseHeadersHook(self.flow)):
             return
+        if body is not None and self._response().stream:  # a listener wants it to be one
+            self._write(self._head())
+            self._piece(body)
+            await self.end(torn=False)
+        else:
+            await self._finish(body)
+
+    async def _finish(self, body: bytes | None) -> None:
+        """Send a response whose head was shown; a listener may have put another one in its place, each time."""
+        response = self._response()
         if body is not None:
             response.data.content = body
         response.timestamp_end = time.time()
         if not await self._passes(HttpResponseHook(self.flow)):
             return
         self._ended = True
-        self._write(http1.assemble_response_head(response) + (response.raw_content or b""))
+        head = self._head()
+        self._write(head + self._framed(self._response().raw_content or b"") + self._framing.last)
+        self._close()
+
+    def _response(self) -> http.Response:
+        response = self.flow.response
+        assert response is not None
+        return response
+
+    def _head(self) -> bytes:
+        """The head as it stands now, which says how the body is framed."""
+        response = self._response()
+        self._framing = framing_of(self.flow.request, response)
+        head: bytes = http1.assemble_response_head(as_http1(response))
+        return head
+
+    def _framed(self, data: bytes) -> bytes:
+        """One piece is one chunk; an empty one would be the last."""
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._framing.chunked and data else data
+
+    def _close(self) -> None:
+        """The answer is over."""
         self.flow.live = False
-        if http1.connection_close(response.http_version, response.headers):
+        if self._framing.closes:
             self._hang_up()
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
@@ -182,8 +221,15 @@ class Passage:
         response = response_of(b"HTTP/1.1", status, [*headers, ("transfer-encoding", "chunked")])
         response.stream = True
         self.flow.response = response
-        if await self._passes(HttpResponseHeadersHook(self.flow)):
-            self._write(http1.assemble_response_head(response))
+        try:
+            goes_on = await self._passes(HttpResponseHeadersHook(self.flow))
+        except asyncio.CancelledError:  # what comes now would come without a head
+            await self._give_up("the answer was given up before it began")
+            raise
+        if goes_on and self._response().stream:
+            self._write(self._head())
+        elif goes_on:
+            self._collected = bytearray()  # a listener wants the whole of it before the client has any
 
     def send_now(self, data: bytes) -> bool:
         """Send bytes if that needs no waiting; else nothing happened and they must be sent by `send`."""
@@ -198,31 +244,34 @@ class Passage:
         await self._handler.drain_writers()
 
     def _piece(self, data: bytes) -> None:
-        """One piece is one chunk; an empty one would be the last."""
         if self._ended:
             return
-        change = self.flow.response.stream if self.flow.response else True
-        if callable(change):
-            changed = change(data)
-            data = changed if isinstance(changed, bytes) else b"".join(changed)
+        if self._collected is not None:
+            self._collected += data
+            return
+        if self.flow.response is not None and callable(change := self.flow.response.stream):
+            made = change(data)
+            data = made if isinstance(made, bytes) else b"".join(made)
         if data:
-            self._write(b"%x\r\n%b\r\n" % (len(data), data))
+            self._write(self._framed(data))
 
     async def end(self, *, torn: bool) -> None:
         """The answer is complete, or cut so that no client takes it for complete."""
         if self._ended:
             return
         if torn or self.flow.response is None:
-            self._ended = True
-            await self._break("the upstream's answer broke off")
+            await self._give_up("the upstream's answer broke off")
+            return
+        if self._collected is not None:
+            await self._finish(bytes(self._collected))
             return
         if callable(self.flow.response.stream):
             self._piece(b"")
         self._ended = True
         self.flow.response.timestamp_end = time.time()
         if await self._passes(HttpResponseHook(self.flow)):
-            self._write(b"0\r\n\r\n")
-            self.flow.live = False
+            self._write(self._framing.last)
+            self._close()
 
 
 async def _await(rest: Awaitable[None]) -> None:
