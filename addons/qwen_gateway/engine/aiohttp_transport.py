@@ -9,6 +9,9 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from qwen_gateway.engine.connection import ROOM, DirectAnswer
 from qwen_gateway.engine.connections import KEEP, Connections
@@ -23,6 +26,22 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 """Requests that are sent once more when the connection broke before an answer (RFC 9110, 9.2.2)."""
+
+
+class Pool(aiohttp.TCPConnector):
+    """A connector that hands out no kept connection on which an answer has arrived.
+
+    aiohttp looks at `should_close` when it takes a connection back, but not when it hands one out: an answer nobody
+    asked for would be taken for the next call's, and every later one go to the call after it (aio-libs/aiohttp#13656).
+    Relied on (aiohttp 3.14, `tests/engine/test_proxies.py` holds it to that): `_conns` has the kept connections by key,
+    every one of them comes out by `_get`, and `_get` drops what is closed.
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        for protocol, _ in self._conns.get(key, ()):
+            if protocol.should_close:
+                protocol.close()
+        return await super()._get(key, traces)
 
 
 class SessionAnswer:
@@ -122,7 +141,7 @@ class AiohttpTransport:
     def _open(self) -> Connections:
         """The connector with what stands on it, made in the loop that uses it."""
         if self._connections is None:
-            connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=KEEP, ssl=self._trust)
+            connector = Pool(limit=0, limit_per_host=0, keepalive_timeout=KEEP, ssl=self._trust)
             self._connections = Connections(connector, self._timeout)
             self._session = aiohttp.ClientSession(
                 connector=connector,
