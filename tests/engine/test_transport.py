@@ -12,6 +12,7 @@ from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.httpx_transport import HttpxTransport
 from qwen_gateway.engine.transport import TransportFault, describe
 from qwen_gateway.simulator import Simulator
+from tests.engine.wire import Do, wire
 
 BODY = dumps({"model": "qwen3.7-plus", "messages": [{"role": "user", "content": "Say hi"}], "stream": True})
 
@@ -153,14 +154,23 @@ async def test_a_proxy_that_is_not_there_is_told_as_such(transport: Any, sim: Si
     assert broken.value.origin == "connect"
 
 
-@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
-async def test_a_proxy_of_a_kind_that_cannot_be_used_is_a_fault_too(
-    transport: Any, sim: Simulator, scheme: str
+@pytest.mark.parametrize("upstream", ["http", "https"])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "SOCKS5"])
+async def test_a_proxy_of_a_kind_that_cannot_be_used_gets_not_a_byte(
+    transport: Any, scheme: str, upstream: str
 ) -> None:
-    with pytest.raises(TransportFault) as broken:
-        await send(transport, sim, proxy=f"{scheme}://127.0.0.1:1")
+    headers = {"authorization": "Bearer sk-key"}
+    async with wire([Do.CLOSE]) as playing:
+        proxy = f"{scheme}://user:secret@127.0.0.1:{playing.port}"
+        with pytest.raises(TransportFault) as broken:
+            await transport.send("POST", f"{upstream}://up.test/v1", headers, BODY, proxy)
+        await asyncio.sleep(0.03)
 
+    assert playing.connections == 0
     assert broken.value.origin == "connect"
+    assert f"127.0.0.1:{playing.port}" in broken.value.message
+    assert "HTTP proxy" in broken.value.message
+    assert "secret" not in broken.value.message
 
 
 async def test_redirects_are_not_followed(transport: Any) -> None:

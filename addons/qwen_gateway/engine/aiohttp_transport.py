@@ -17,7 +17,7 @@ from qwen_gateway.engine.connection import ROOM, DirectAnswer
 from qwen_gateway.engine.connections import KEEP, Connections
 from qwen_gateway.engine.last_bytes import LastBytes
 from qwen_gateway.engine.request_head import Target, head_of, target_of, url_of
-from qwen_gateway.engine.transport import Answer, TransportFault, describe
+from qwen_gateway.engine.transport import Answer, TransportFault, describe, unspoken
 
 NO_HEADERS_OF_ITS_OWN = frozenset({"User-Agent", "Accept", "Accept-Encoding", "Content-Type"})
 
@@ -26,6 +26,9 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 """Requests that are sent once more when the connection broke before an answer (RFC 9110, 9.2.2)."""
+
+PROXY_SCHEMES = frozenset({"http", "https"})
+"""What aiohttp speaks with a proxy. It does not look: one of another kind would get HTTP all the same, keys and all."""
 
 
 class Pool(aiohttp.TCPConnector):
@@ -92,6 +95,8 @@ class AiohttpTransport:
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, proxy: str | None = None
     ) -> Answer:
+        if proxy and url_of(proxy).scheme not in PROXY_SCHEMES:
+            raise unspoken(proxy)
         target = None if proxy else target_of(url)
         sent = {"accept-encoding": "identity", **headers}
         try:

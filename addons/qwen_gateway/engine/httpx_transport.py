@@ -10,7 +10,7 @@ import h2.exceptions
 import httpcore
 import httpx
 
-from qwen_gateway.engine.transport import TransportFault, describe
+from qwen_gateway.engine.transport import TransportFault, describe, unspoken
 
 LAST_BYTES = 0.2
 """Seconds to wait for the end of an answer whose last event was seen, so that its connection can be used again."""
@@ -98,8 +98,9 @@ class HttpxTransport:
         request.headers.setdefault("accept-encoding", "identity")
         try:
             pool = self._pool(proxy)
-        except ImportError as error:
-            raise TransportFault("connect", f"no connection through the proxy ({describe(error)})") from None
+        except ImportError:  # the package for SOCKS is not there
+            assert proxy is not None
+            raise unspoken(proxy) from None
         try:
             return HttpxAnswer(await pool.handle_async_request(request), pool)
         except asyncio.CancelledError:

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
+from qwen_auth.account import redact_url
+
 
 class TransportFault(Exception):
     """No answer, or half of one.
@@ -15,6 +17,12 @@ class TransportFault(Exception):
         super().__init__(message)
         self.origin = origin
         self.message = message
+
+
+def unspoken(proxy: str) -> TransportFault:
+    """The fault of a proxy with which a transport cannot speak."""
+    remedy = "SOCKS is not spoken here; give the account an HTTP proxy, like http://host:3128"
+    return TransportFault("connect", f"no connection through the proxy {redact_url(proxy)}: {remedy}")
 
 
 class Answer(Protocol):
