@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
-from tests.engine.wire import Do, Wire, wire
+from qwen_gateway.engine.transport import TransportFault
+from tests.engine.wire import Do, Script, Wire, wire
 
 Ask = Callable[[AiohttpTransport, Wire], Awaitable[bytes]]
 
@@ -53,3 +54,37 @@ async def test_only_the_connections_that_got_one_are_closed(transport: AiohttpTr
         assert [await through(transport, playing) for _ in range(2)] == [b"2", b"2"]
 
     assert {number for number, _ in playing.requests[2:]} == {1, 2} - {spoilt}
+
+
+@pytest.mark.parametrize("upstream", ["http", "https"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
+async def test_a_proxy_that_is_not_there_is_named(transport: AiohttpTransport, upstream: str, host: str) -> None:
+    async with wire([Do.HANG]) as gone:
+        pass
+    with pytest.raises(TransportFault) as broken:
+        await call(transport, f"{upstream}://up.test/v1", f"http://user:secret@{host}:{gone.port}")
+
+    assert broken.value.origin == "connect"
+    assert broken.value.message.startswith(f"no connection to the proxy http://***@{host}:{gone.port} (")
+    assert "up.test" not in broken.value.message
+
+
+async def test_a_proxy_that_refuses_the_way_is_named_with_its_status(transport: AiohttpTransport) -> None:
+    async with wire([b"HTTP/1.1 407 Who Are You\r\ncontent-length: 0\r\n\r\n"]) as playing:
+        with pytest.raises(TransportFault) as broken:
+            await call(transport, "https://up.test/v1", f"http://user:secret@127.0.0.1:{playing.port}")
+
+    assert broken.value.origin == "connect"
+    assert broken.value.message == (
+        f"no connection to up.test through the proxy http://***@127.0.0.1:{playing.port} (it answers 407)"
+    )
+
+
+async def test_an_upstream_that_breaks_off_behind_a_proxy_is_not_taken_for_it(transport: AiohttpTransport) -> None:
+    script: Script = [b"HTTP/1.1 200 Go\r\n\r\n", Do.HANG, b"this is no handshake"]  # once ours has begun
+    async with wire(script) as playing:
+        with pytest.raises(TransportFault) as broken:
+            await call(transport, "https://up.test/v1", f"http://127.0.0.1:{playing.port}")
+
+    assert broken.value.origin == "connect"
+    assert broken.value.message.startswith("no connection to up.test (")

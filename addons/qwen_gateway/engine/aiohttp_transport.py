@@ -13,6 +13,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
+from qwen_auth.account import redact_url
 from qwen_gateway.engine.connection import ROOM, DirectAnswer
 from qwen_gateway.engine.connections import KEEP, Connections
 from qwen_gateway.engine.last_bytes import LastBytes
@@ -103,10 +104,15 @@ class AiohttpTransport:
             if target is not None and method in METHODS:
                 return await self._ask(method, target, sent, body)
             return await self._request(method, url, sent, body, proxy)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+        except aiohttp.ClientConnectorError as error:
+            of_proxy = proxy and (error.host, error.port) == (url_of(proxy).host, url_of(proxy).port)
+            place = f"the proxy {redact_url(proxy)}" if proxy and of_proxy else url_of(url).host
+            raise TransportFault("connect", f"no connection to {place} ({describe(error)})") from None
+        except aiohttp.ClientHttpProxyError as error:
+            ways = f"{url_of(url).host} through the proxy {redact_url(proxy or '')}"
+            raise TransportFault("connect", f"no connection to {ways} (it answers {error.status})") from None
+        except (aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             raise TransportFault("connect", f"no connection to {url_of(url).host} ({describe(error)})") from None
-        except (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError) as error:
-            raise TransportFault("connect", f"no connection through the proxy ({describe(error)})") from None
         except TimeoutError as error:
             raise TransportFault("timeout", f"no answer in time ({describe(error)})") from None
         except (aiohttp.ClientError, OSError) as error:
