@@ -1,6 +1,7 @@
 """Calls that aiohttp's session carries: through a proxy, and to URLs with a password in them."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -88,3 +89,45 @@ async def test_an_upstream_that_breaks_off_behind_a_proxy_is_not_taken_for_it(tr
 
     assert broken.value.origin == "connect"
     assert broken.value.message.startswith("no connection to up.test (")
+
+
+async def test_a_proxy_that_does_not_answer_takes_its_time_and_no_more() -> None:
+    transport = AiohttpTransport(connect_timeout=0.2)
+    async with wire([Do.HANG]) as playing:
+        with pytest.raises(TransportFault) as silent:
+            await call(transport, "https://up.test/v1", f"http://user:secret@127.0.0.1:{playing.port}")
+        async with asyncio.timeout(10):
+            while not playing.closed:
+                await asyncio.sleep(0.002)
+    await transport.aclose()
+
+    place = f"up.test through the proxy http://***@127.0.0.1:{playing.port}"
+    assert silent.value.origin == "connect"
+    assert silent.value.message == f"no connection to {place} within the 0.2 s of qwen_connect_timeout"
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["upstream", "proxy"])
+async def test_addresses_that_do_not_answer_share_the_time(proxied: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take the connection, and say nothing in the handshake."""
+    loop = asyncio.get_running_loop()
+    transport = AiohttpTransport(connect_timeout=0.2)
+    async with wire([Do.HANG]) as playing:
+        address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", playing.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 6)
+        silent = f"https://silent.test:{playing.port}"
+        began = loop.time()
+        with pytest.raises(TransportFault) as fault:
+            await (call(transport, "http://up.test/", silent) if proxied else call(transport, silent))
+        took = loop.time() - began
+    await transport.aclose()
+
+    assert 0.15 < took < 0.8
+    assert fault.value.origin == "connect"
+    assert "qwen_connect_timeout" in fault.value.message
+
+
+async def test_an_answer_may_take_longer_than_a_connection() -> None:
+    transport = AiohttpTransport(connect_timeout=0.1)
+    async with wire([*[Do.PAUSE] * 20, ok(b"1")]) as playing:
+        assert [await through(transport, playing) for _ in range(2)] == [b"1", b"1"]
+    await transport.aclose()

@@ -82,12 +82,13 @@ class AiohttpTransport:
     """One connector with one pool: no redirects, no cookies, nothing from the environment.
 
     Args:
-        connect_timeout: seconds for TCP and TLS.
+        connect_timeout: seconds for all of a connection: the name, every address, the way through a proxy, TLS.
         ca_bundle: a PEM file to trust instead of the usual authorities, for upstreams with certificates of their own.
     """
 
     def __init__(self, *, connect_timeout: float = 10.0, ca_bundle: str | None = None) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
+        # `sock_connect` would count anew for every address. The pool has no limit: no time goes by in wait for a place.
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout)
         self._trust: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca_bundle) if ca_bundle else True
         self._session: aiohttp.ClientSession | None = None
         self._connections: Connections | None = None
@@ -111,7 +112,11 @@ class AiohttpTransport:
         except aiohttp.ClientHttpProxyError as error:
             ways = f"{url_of(url).host} through the proxy {redact_url(proxy or '')}"
             raise TransportFault("connect", f"no connection to {ways} (it answers {error.status})") from None
-        except (aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+        except aiohttp.ConnectionTimeoutError:
+            way = f" through the proxy {redact_url(proxy)}" if proxy else ""
+            limit = f"the {self._timeout.connect:g} s of qwen_connect_timeout"
+            raise TransportFault("connect", f"no connection to {url_of(url).host}{way} within {limit}") from None
+        except aiohttp.InvalidURL as error:
             raise TransportFault("connect", f"no connection to {url_of(url).host} ({describe(error)})") from None
         except TimeoutError as error:
             raise TransportFault("timeout", f"no answer in time ({describe(error)})") from None
