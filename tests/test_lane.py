@@ -442,6 +442,21 @@ async def test_an_answer_that_is_given_up_before_its_head_has_no_bytes(listen):
         assert listener.watcher.hooks == ["requestheaders", "request", "responseheaders", "error"]
 
 
+async def test_a_client_that_leaves_before_a_stream_began_is_told_of_once(listen):
+    class Waiting:
+        async def responseheaders(self, found):
+            await asyncio.sleep(60)
+
+    async with listen(True, Waiting(), serve=stream_two) as listener:
+        async with listener.connect() as (_, writer):
+            writer.write(CALL)
+            await asyncio.sleep(0.05)
+            writer.close()
+            await asyncio.sleep(0.05)
+        assert listener.watcher.hooks == ["requestheaders", "request", "responseheaders", "error"]
+        assert listener.serves.ended == ["cancelled"]
+
+
 class Shouts:
     def responseheaders(self, found):
         if found.response.stream:

@@ -139,11 +139,6 @@ class Passage:
         self.flow.live = False
         return rest
 
-    async def _give_up(self, why: str) -> None:
-        """The call is over, and broke."""
-        self._ended = True
-        await self._break(why)
-
     async def _break(self, why: str) -> None:
         """End so that no client takes what it has for a whole answer."""
         if (rest := self._broken(why)) is not None:
@@ -224,7 +219,7 @@ class Passage:
         try:
             goes_on = await self._passes(HttpResponseHeadersHook(self.flow))
         except asyncio.CancelledError:  # what comes now would come without a head
-            await self._give_up("the answer was given up before it began")
+            await self.end(torn=True)
             raise
         if goes_on and self._response().stream:
             self._write(self._head())
@@ -260,7 +255,8 @@ class Passage:
         if self._ended:
             return
         if torn or self.flow.response is None:
-            await self._give_up("the upstream's answer broke off")
+            self._ended = True
+            await self._break("the upstream's answer broke off")
             return
         if self._collected is not None:
             await self._finish(bytes(self._collected))
