@@ -108,10 +108,12 @@ class Lane:
         data = event.data
         if self._held or self.passage is not None:
             self._held += data
-            if self.passage is not None and len(self._held) > self._limit + ROOM:
-                self._held.clear()
-                self._handler.close_connection(self.client)
-            if self.passage is not None or len(self._held) < self._wanted:
+            if self.passage is not None:
+                if len(self._held) > self._limit + ROOM:
+                    self._held.clear()
+                    self._handler.close_connection(self.client)
+                return ()
+            if len(self._held) < self._wanted:
                 return ()
             data = bytes(self._held)
             self._held.clear()

@@ -28,7 +28,7 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 """Requests that are sent once more when the connection broke before an answer (RFC 9110, 9.2.2)."""
 
-PROXY_SCHEMES = frozenset({"http", "https"})
+SPOKEN = frozenset({"http", "https"})
 """What aiohttp speaks with a proxy. It does not look: one of another kind would get HTTP all the same, keys and all."""
 
 
@@ -97,7 +97,7 @@ class AiohttpTransport:
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, proxy: str | None = None
     ) -> Answer:
-        if proxy and url_of(proxy).scheme not in PROXY_SCHEMES:
+        if proxy and url_of(proxy).scheme not in SPOKEN:
             raise unspoken(proxy)
         target = None if proxy else target_of(url)
         sent = {"accept-encoding": "identity", **headers}
@@ -110,12 +110,10 @@ class AiohttpTransport:
             place = f"the proxy {redact_url(proxy)}" if proxy and of_proxy else url_of(url).host
             raise TransportFault("connect", f"no connection to {place} ({describe(error)})") from None
         except aiohttp.ClientHttpProxyError as error:
-            ways = f"{url_of(url).host} through the proxy {redact_url(proxy or '')}"
-            raise TransportFault("connect", f"no connection to {ways} (it answers {error.status})") from None
+            raise TransportFault("connect", f"no connection to {way(url, proxy)} (it answers {error.status})") from None
         except aiohttp.ConnectionTimeoutError:
-            way = f" through the proxy {redact_url(proxy)}" if proxy else ""
             limit = f"the {self._timeout.connect:g} s of qwen_connect_timeout"
-            raise TransportFault("connect", f"no connection to {url_of(url).host}{way} within {limit}") from None
+            raise TransportFault("connect", f"no connection to {way(url, proxy)} within {limit}") from None
         except aiohttp.InvalidURL as error:
             raise TransportFault("connect", f"no connection to {url_of(url).host} ({describe(error)})") from None
         except TimeoutError as error:
@@ -177,3 +175,9 @@ class AiohttpTransport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+def way(url: str, proxy: str | None) -> str:
+    """Where a connection was to go, for people."""
+    host = url_of(url).host or ""
+    return f"{host} through the proxy {redact_url(proxy)}" if proxy else host

@@ -57,7 +57,6 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0
         below = getattr(lease.transport, "_ssl_protocol", None)
         self._below: asyncio.Transport | None = getattr(below, "_transport", None)
-        self._parser = self._new_parser()
         self._asked = False
         self._head: RawResponseMessage | None = None
         self._body: aiohttp.StreamReader = aiohttp.EMPTY_PAYLOAD
@@ -66,15 +65,6 @@ class Connection(asyncio.Protocol):
         self._was_paused = False  # in this answer
         self._over: Exception | None = None
         self._last = False
-
-    def _new_parser(self) -> HttpResponseParser:
-        return HttpResponseParser(
-            self,  # type: ignore[arg-type]
-            self._loop,
-            ROOM,
-            payload_exception=aiohttp.ClientPayloadError,
-            read_until_eof=True,
-        )
 
     async def ask(self, request: bytes) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
         """Send a request; the head of its answer, and what its body comes from.
@@ -101,9 +91,15 @@ class Connection(asyncio.Protocol):
 
     def _expect(self) -> None:
         """Expect an answer."""
-        self._asked = True
+        self._asked, self._was_paused = True, False
         self._head, self._body = None, aiohttp.EMPTY_PAYLOAD
-        self._parser, self._was_paused = self._new_parser(), False
+        self._parser = HttpResponseParser(
+            self,  # type: ignore[arg-type]
+            self._loop,
+            ROOM,
+            payload_exception=aiohttp.ClientPayloadError,
+            read_until_eof=True,
+        )
 
     def more(self) -> asyncio.Future[None]:
         """Done when something has arrived, or the connection has ended."""
