@@ -1,15 +1,13 @@
 """What was freed goes back to the system, in a process of its own: the settings are the whole process's."""
 
 import platform
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-import qwen_gateway
 from qwen_gateway import heap
 from qwen_gateway.heap import Heap
+from tests.alone import run_alone
 
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
 
@@ -48,14 +46,7 @@ asyncio.run(main(sys.argv[1] == "keep", int(sys.argv[2])))
 
 def left_over(how: str, size: int) -> list[int]:
     """Bytes that stay when pieces of a size with small ones between them were freed: at once, and soon after."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, how, str(size)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={"PYTHONPATH": str(Path(qwen_gateway.__file__).parents[1])},
-    )
-    return [int(word) for word in done.stdout.split()]
+    return [int(word) for word in run_alone(SCRIPT, how, str(size)).split()]
 
 
 @glibc

@@ -1,17 +1,13 @@
 """What is read as an ordinary request, mitmproxy's own parser reads the same."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mitmproxy.net.http import http1
 from mitmproxy.net.http.validate import validate_headers
 
-import qwen_gateway
 from qwen_gateway.plain_request import read_head
+from tests.alone import run_alone
 
 ORDINARY = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost:8080\r\nContent-Length: 12\r\naccept: */*\r\n\r\n"
 
@@ -109,12 +105,4 @@ def test_what_is_read_is_what_mitmproxy_reads(middle):
 def test_a_head_that_is_almost_ordinary_is_refused_at_once(head):
     """In a process of its own: a pattern that tries all ways would not come back."""
     code = "import sys; from qwen_gateway.plain_request import read_head; print(read_head(sys.stdin.buffer.read()))"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input=head,
-        capture_output=True,
-        check=True,
-        timeout=20,
-        env={"PYTHONPATH": str(Path(qwen_gateway.__file__).parents[1])},
-    )
-    assert done.stdout.strip() == b"None"
+    assert run_alone(code, input=head, timeout=20).strip() == b"None"

@@ -1,13 +1,12 @@
 """What the tests of connections share."""
 
-import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.simulator.certificates import make_context
+from tests.engine.wire import Authority
 
 
 @pytest.fixture
@@ -18,7 +17,6 @@ async def transport() -> AsyncIterator[AiohttpTransport]:
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    """A server's side of TLS at localhost, and the file of who signed its certificate."""
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     folder = tmp_path_factory.mktemp("authority")
     return make_context(folder, ["localhost"], http2=False), folder / "ca.pem"

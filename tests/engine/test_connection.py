@@ -10,14 +10,13 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from qwen_gateway.engine import last_bytes
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.transport import TransportFault
-from tests.engine.wire import Do, Script, Wire, wire
+from tests.engine.wire import Authority, Do, Script, Wire, taken_by, upstream, wire
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TEXT = b'{"said": "' + "你好 ".encode() * 40 + b'"}'
@@ -185,42 +184,29 @@ async def test_last_bytes_are_not_waited_for_very_long(
 
 
 @pytest.mark.parametrize("secure", [False, True])
-async def test_a_request_that_is_not_taken_is_dropped_with_its_call(
-    authority: tuple[ssl.SSLContext, Path], secure: bool
-) -> None:
+async def test_a_request_that_is_not_taken_is_dropped_with_its_call(authority: Authority, secure: bool) -> None:
     async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         reached.set()
         await cancelled.wait()
-        try:
-            while piece := await reader.read(2**20):
-                taken.append(len(piece))
-        except ConnectionError:
-            pass
+        taken.set_result(await taken_by(reader))
         writer.close()
-        over.set()
 
-    reached, cancelled, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    taken: list[int] = []
-    context, bundle = authority
-    transport = AiohttpTransport(ca_bundle=str(bundle))
-    server = await asyncio.start_server(dawdle, "127.0.0.1", limit=2**10, ssl=context if secure else None)
-    async with server, asyncio.timeout(10):
-        url = f"http{'s' * secure}://localhost:{server.sockets[0].getsockname()[1]}/"
+    reached, cancelled = asyncio.Event(), asyncio.Event()
+    taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async with upstream(dawdle, authority, secure=secure) as (transport, url):
         call = asyncio.create_task(transport.send("POST", url, {}, bytes(2**24)))
         await reached.wait()
         await asyncio.sleep(0.1)
         call.cancel()
         await asyncio.wait([call])
         cancelled.set()
-        await over.wait()
-    await transport.aclose()
 
-    assert sum(taken) < 2**24
+        assert await taken < 2**24
 
 
 @asynccontextmanager
 async def secure_upstream(
-    authority: tuple[ssl.SSLContext, Path], talk: Callable[[ssl.SSLSocket], None]
+    authority: Authority, talk: Callable[[ssl.SSLSocket], None]
 ) -> AsyncIterator[tuple[AiohttpTransport, str]]:
     """An upstream that answers one connection after the other in a thread, where it decides when TLS is read."""
     context, bundle = authority
@@ -247,7 +233,7 @@ async def secure_upstream(
 
 
 async def test_an_upstream_that_does_not_read_hears_of_a_cancel_at_once(
-    authority: tuple[ssl.SSLContext, Path],
+    authority: Authority,
 ) -> None:
     """The leave that TLS takes is waited for half a minute, and a model that thinks does not read it."""
     heard: asyncio.Queue[bool] = asyncio.Queue()
@@ -267,7 +253,7 @@ async def test_an_upstream_that_does_not_read_hears_of_a_cancel_at_once(
 
 
 async def test_a_slow_reader_gets_all_of_an_answer_whose_upstream_has_left(
-    authority: tuple[ssl.SSLContext, Path],
+    authority: Authority,
 ) -> None:
     def hurry(connection: ssl.SSLSocket) -> None:
         piece = bytes(2**10)

@@ -1,18 +1,15 @@
 """Which connections carry another request, and how new ones are made."""
 
 import asyncio
-import contextlib
 import gzip
 import socket
-import ssl
-from pathlib import Path
 
 import pytest
 
 from qwen_gateway.engine import connections
 from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 from qwen_gateway.engine.transport import TransportFault
-from tests.engine.wire import Do, Script, Wire, wire
+from tests.engine.wire import Authority, Do, Script, Wire, taken_by, upstream, wire
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
@@ -136,34 +133,23 @@ async def test_any_other_request_is_sent_once(transport: AiohttpTransport, endin
 
 
 @pytest.mark.parametrize("secure", [False, True])
-async def test_an_answer_to_half_a_request_is_the_last_one(
-    authority: tuple[ssl.SSLContext, Path], secure: bool
-) -> None:
+async def test_an_answer_to_half_a_request_is_the_last_one(authority: Authority, secure: bool) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(OK.replace(b"200 OK", b"413 Too Much"))
         await answered.wait()
-        with contextlib.suppress(ConnectionError):
-            while piece := await reader.read(2**20):
-                taken.append(len(piece))
+        taken.set_result(await taken_by(reader))
         writer.close()
-        over.set()
 
-    answered, over = asyncio.Event(), asyncio.Event()
-    taken: list[int] = []
-    context, bundle = authority
-    transport = AiohttpTransport(ca_bundle=str(bundle))
-    server = await asyncio.start_server(refuse, "127.0.0.1", limit=2**10, ssl=context if secure else None)
-    async with server, asyncio.timeout(10):
-        url = f"http{'s' * secure}://localhost:{server.sockets[0].getsockname()[1]}/"
+    answered = asyncio.Event()
+    taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    async with upstream(refuse, authority, secure=secure) as (transport, url):
         answer = await transport.send("POST", url, {}, bytes(2**24))
         await answer.aclose(reuse=True)
         answered.set()
-        await over.wait()
-    await transport.aclose()
 
-    assert answer.status == 413
-    assert sum(taken) < 2**24
+        assert answer.status == 413
+        assert await taken < 2**24
 
 
 async def test_what_waits_too_long_is_closed(transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +172,7 @@ async def test_closing_leaves_no_connection(transport: AiohttpTransport) -> None
         assert await call(transport, playing) == b"ok"  # and it can be used again
 
 
-async def test_certificates_are_checked_and_the_host_is_named(authority: tuple[ssl.SSLContext, Path]) -> None:
+async def test_certificates_are_checked_and_the_host_is_named(authority: Authority) -> None:
     context, bundle = authority
     names: list[str | None] = []
     context.sni_callback = lambda connection, name, context: names.append(name)
@@ -207,7 +193,7 @@ async def test_certificates_are_checked_and_the_host_is_named(authority: tuple[s
     assert "localhost" in unknown.value.message
 
 
-async def test_an_upstream_may_speak_first(authority: tuple[ssl.SSLContext, Path]) -> None:
+async def test_an_upstream_may_speak_first(authority: Authority) -> None:
     """One that is too busy does: the answer is there before the request is."""
     context, bundle = authority
     transport = AiohttpTransport(ca_bundle=str(bundle))

@@ -1,13 +1,17 @@
 """An upstream that plays bytes: what it sends after each request is a list, and it notes what it got."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
+
+from qwen_gateway.engine.aiohttp_transport import AiohttpTransport
 
 
 class Do(Enum):
@@ -90,3 +94,29 @@ async def wire(*scripts: Script, greeting: bytes = b"", context: ssl.SSLContext 
         yield playing
     finally:
         server.close()
+
+
+Authority = tuple[ssl.SSLContext, Path]
+"""A server's side of TLS at localhost, and the file of who signed its certificate."""
+
+
+@asynccontextmanager
+async def upstream(
+    talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], authority: Authority, *, secure: bool
+) -> AsyncIterator[tuple[AiohttpTransport, str]]:
+    """An upstream that reads when it wants to, with or without TLS; a transport that trusts it, and its URL."""
+    context, bundle = authority
+    transport = AiohttpTransport(ca_bundle=str(bundle))
+    server = await asyncio.start_server(talk, "127.0.0.1", limit=2**10, ssl=context if secure else None)
+    async with server, asyncio.timeout(10):
+        yield transport, f"http{'s' * secure}://localhost:{server.sockets[0].getsockname()[1]}/"
+    await transport.aclose()
+
+
+async def taken_by(reader: asyncio.StreamReader) -> int:
+    """Bytes that still come, until the other side has left in whatever way."""
+    taken = 0
+    with contextlib.suppress(ConnectionError):
+        while piece := await reader.read(2**20):
+            taken += len(piece)
+    return taken

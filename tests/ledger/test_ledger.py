@@ -2,8 +2,6 @@
 
 import asyncio
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +12,7 @@ from typing import Any, Self
 import pytest
 
 from qwen_gateway.ledger import Ledger, LedgerError, LedgerSettings, metadata, writer
+from tests.alone import run_alone
 
 
 @dataclass
@@ -131,7 +130,7 @@ def test_a_bare_start_imports_no_sqlalchemy_and_opens_nothing(tmp_path: Path) ->
         "from qwen_gateway.ledger import objects, keys\n"
         "assert ledger.close() and not any(name.split('.')[0] in ('sqlalchemy', 'alembic') for name in sys.modules)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    run_alone(code)
 
     assert list(tmp_path.iterdir()) == []
 
